@@ -1,0 +1,44 @@
+import { readdirSync, readFileSync, rmSync } from 'node:fs'
+import { runDir } from './cache.ts'
+import { clientCoordinates, jars, kafkaCoordinates } from './maven.ts'
+import { pidDir } from './process.ts'
+
+/** What is fetched before the first test, so that no test's time includes a download. */
+const preparations: Record<string, () => Promise<unknown>> = {
+  'Apache Kafka': () => jars(kafkaCoordinates),
+  'Java clients': async () => {
+    for (const version of ['1.1.1', '2.8.2', '3.9.1']) await jars(clientCoordinates(version))
+  },
+}
+
+/** Fetches the clients. One that cannot be had is reported here and fails only the tests that need it. */
+export async function setup(): Promise<void> {
+  runDir()
+  const names = Object.keys(preparations)
+  const results = await Promise.allSettled(names.map((name) => preparations[name]!()))
+  for (const [index, result] of results.entries()) {
+    if (result.status === 'rejected') console.error(`cannot prepare ${names[index]}:`, result.reason)
+  }
+}
+
+function isRunning(pid: string): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/stat`, 'utf8').length > 0
+  } catch {
+    return false
+  }
+}
+
+/** Ends what a failed test left running, and removes the folder of the run (kept with `OTTLA_CONFORMANCE_KEEP=1`). */
+export async function teardown(): Promise<void> {
+  for (const pid of readdirSync(pidDir())) {
+    if (!isRunning(pid)) continue
+    try {
+      process.kill(Number(pid), 'SIGKILL')
+    } catch {
+      // It ended in between.
+    }
+  }
+  if (process.env.OTTLA_CONFORMANCE_KEEP === '1') console.log(`kept: ${runDir()}`)
+  else rmSync(runDir(), { recursive: true, force: true, maxRetries: 3 })
+}

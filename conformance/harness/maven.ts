@@ -1,0 +1,52 @@
+import { readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { cached, hashOf } from './cache.ts'
+import { runOk } from './process.ts'
+
+/** The version of Apache Kafka that everything is compared with. */
+export const kafkaVersion = '4.3.1'
+
+/** Apache Kafka's broker and tools. Kafka logs through slf4j and brings no binding: the simple one prints to stderr. */
+export const kafkaCoordinates: readonly string[] = [
+  `org.apache.kafka:kafka_2.13:${kafkaVersion}`,
+  `org.apache.kafka:kafka-tools:${kafkaVersion}`,
+  'org.slf4j:slf4j-simple:1.7.36',
+]
+
+/** The Java client of one version. */
+export function clientCoordinates(version: string): readonly string[] {
+  return [`org.apache.kafka:kafka-clients:${version}`, 'org.slf4j:slf4j-simple:1.7.36']
+}
+
+function pomOf(coordinates: readonly string[]): string {
+  const dependencies = coordinates.map((coordinate) => {
+    const [groupId, artifactId, version, type = 'jar', classifier] = coordinate.split(':')
+    if (!groupId || !artifactId || !version)
+      throw new Error(`not group:artifact:version[:type[:classifier]]: ${coordinate}`)
+    const suffix = classifier ? `<classifier>${classifier}</classifier>` : ''
+    return `<dependency><groupId>${groupId}</groupId><artifactId>${artifactId}</artifactId><version>${version}</version><type>${type}</type>${suffix}</dependency>`
+  })
+  return `<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
+<groupId>ottla</groupId><artifactId>conformance</artifactId><version>1</version>
+<dependencies>${dependencies.join('\n')}</dependencies></project>\n`
+}
+
+/**
+ * The paths of the jars behind `coordinates` (`group:artifact:version[:type[:classifier]]`) and of all that they
+ * depend on at run time. Resolved by Maven once per machine, then served from the cache.
+ */
+export async function jars(coordinates: readonly string[]): Promise<string[]> {
+  const dir = await cached(join('jars', hashOf(coordinates)), async (building) => {
+    writeFileSync(join(building, 'pom.xml'), pomOf(coordinates))
+    const goal = ['-q', '-B', 'dependency:copy-dependencies', '-DincludeScope=runtime', '-DoutputDirectory=.']
+    await runOk('mvn', goal, { cwd: building, timeoutMs: 900_000 })
+  })
+  return readdirSync(dir)
+    .filter((name) => name.endsWith('.jar'))
+    .sort()
+    .map((name) => join(dir, name))
+}
+
+export async function classpath(coordinates: readonly string[]): Promise<string> {
+  return (await jars(coordinates)).join(':')
+}
