@@ -28,4 +28,5 @@ function isInstalled() {
 }
 
 if (!isInstalled()) run('npm', ['ci', '--include=dev', '--no-audit', '--no-fund'])
-if (process.argv.includes('--build')) run(process.execPath, [join('node_modules', 'typescript', 'bin', 'tsc'), '-p', 'tsconfig.build.json'])
+if (process.argv.includes('--build'))
+  run(process.execPath, [join('node_modules', 'typescript', 'bin', 'tsc'), '-p', 'tsconfig.build.json'])

@@ -1,0 +1,12 @@
+import type { Disk } from './disk.ts'
+import type { Network } from './network.ts'
+import type { Random } from './random.ts'
+import type { Time } from './time.ts'
+
+/** Everything a broker may touch outside its own memory. Comes in through constructors, so that tests can replace it. */
+export interface Platform {
+  readonly time: Time
+  readonly disk: Disk
+  readonly network: Network
+  readonly random: Random
+}
