@@ -1,0 +1,104 @@
+import type { BrokerConfig } from '../config/broker-config.ts'
+import type { Controller } from '../controller/controller.ts'
+import type { GroupCoordinator } from '../coordinator/group-coordinator.ts'
+import type { LogManager } from '../log/log-manager.ts'
+import type { MetadataImage } from '../metadata/image.ts'
+import type { Logger } from '../platform/logger.ts'
+import type { Platform } from '../platform/platform.ts'
+import type { InputOf, Message, MessageOf } from '../protocol/schema.ts'
+import type { MetadataQuorum } from '../replication/raft/metadata-quorum.ts'
+import type { ReplicaManager } from '../replication/replica-manager.ts'
+
+/** Which of Kafka's two kinds of listener a request came in by. */
+export type ListenerKind = 'broker' | 'controller'
+
+/** Whom we are talking to; lives as long as the connection. */
+export interface ConnectionInfo {
+  /** Unique for the life of the process. */
+  readonly id: number
+  readonly listenerName: string
+  readonly listenerKind: ListenerKind
+  readonly remoteAddress: string
+  readonly remotePort: number
+  /** As Kafka prints it, for example `User:ANONYMOUS`. */
+  readonly principal: string
+  /** By ApiVersions 3+; undefined until the client has said. */
+  clientSoftwareName: string | undefined
+  clientSoftwareVersion: string | undefined
+  /** True once the other side is gone: a waiting request may be given up. */
+  closed: boolean
+}
+
+/** What is known of a request besides its body. */
+export interface RequestContext {
+  readonly apiKey: number
+  readonly apiVersion: number
+  readonly correlationId: number
+  readonly clientId: string | null
+  readonly connection: ConnectionInfo
+  /** Of the clock that never goes back (`Time.monotonicMs`). */
+  readonly receivedMs: number
+}
+
+/** What handlers work with; made once at start. */
+export interface Services {
+  readonly config: BrokerConfig
+  readonly clusterId: string
+  readonly nodeId: number
+  readonly image: MetadataImage
+  readonly controller: Controller
+  readonly quorum: MetadataQuorum
+  readonly replicas: ReplicaManager
+  readonly logs: LogManager
+  readonly groups: GroupCoordinator
+  readonly platform: Platform
+  readonly logger: Logger
+  /** Where this node's listeners are really bound (a configured port 0 is replaced), in the order of the configuration. */
+  readonly endpoints: readonly Endpoint[]
+}
+
+/** One listener as clients are told of it. */
+export interface Endpoint {
+  readonly listenerName: string
+  readonly securityProtocol: string
+  readonly host: string
+  readonly port: number
+}
+
+/** Answered by a handler whose request gets no response at all (Produce with acks=0). */
+export const NO_RESPONSE: unique symbol = Symbol('no response')
+/** Answered by a handler that wants the connection closed after the responses before it (a failed acks=0). */
+export const CLOSE_CONNECTION: unique symbol = Symbol('close the connection')
+
+export type Outcome<R> = R | typeof NO_RESPONSE | typeof CLOSE_CONNECTION
+
+/**
+ * How one API is answered. The versions served, and on which listeners, are said in one place: the table in `apis.ts`.
+ */
+export interface ApiHandler<Q extends Message, R extends Message> {
+  readonly request: Q
+  readonly response: R
+  /**
+   * The request is decoded, all fields there; byte fields are slices of the frame, which must not be kept.
+   * A rejection with anything but a protocol error is a bug: it is logged, and the client gets what `failed` makes of it.
+   */
+  readonly handle: (
+    request: MessageOf<Q>,
+    context: RequestContext,
+    services: Services,
+  ) => Outcome<InputOf<R>> | Promise<Outcome<InputOf<R>>>
+  /**
+   * The response that carries this error code wherever Kafka's `getErrorResponse` puts it. undefined where the API has no
+   * place for it: then the connection is closed.
+   */
+  readonly failed: (
+    request: MessageOf<Q>,
+    errorCode: number,
+    context: RequestContext,
+  ) => InputOf<R> | typeof CLOSE_CONNECTION
+}
+
+/** Names a handler; each file of `handlers/` exports one, as `export const handler = defineHandler({ ... })`. */
+export function defineHandler<Q extends Message, R extends Message>(handler: ApiHandler<Q, R>): ApiHandler<Q, R> {
+  return handler
+}
