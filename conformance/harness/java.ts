@@ -1,0 +1,24 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { cached, hashOf, repositoryRoot } from './cache.ts'
+import { classpath, clientCoordinates } from './maven.ts'
+import { jvmFlags } from './oracle.ts'
+import { type RunResult, run, runOk } from './process.ts'
+
+/** Compiles `source` (a path from the root of the checkout) against `coordinates`; returns the class path to run it. */
+export async function compileJava(source: string, coordinates: readonly string[]): Promise<string> {
+  const file = join(repositoryRoot, source)
+  const path = await classpath(coordinates)
+  const name = join('java', hashOf([...coordinates, readFileSync(file, 'utf8')]))
+  const classes = await cached(name, async (building) => {
+    await runOk('javac', ['-nowarn', '-cp', path, '-d', building, file])
+  })
+  return `${classes}:${path}`
+}
+
+/** Runs the round trip of the Java client of one version. */
+export async function runJavaRoundTrip(version: string, args: readonly string[]): Promise<RunResult> {
+  const path = await compileJava('conformance/clients/java/RoundTrip.java', clientCoordinates(version))
+  const logging = '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn'
+  return run('java', [...jvmFlags, '-Xmx256m', logging, '-cp', path, 'RoundTrip', ...args], { timeoutMs: 180_000 })
+}

@@ -1,0 +1,33 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { cached, hashOf, repositoryRoot } from './cache.ts'
+import { type RunResult, run, runOk } from './process.ts'
+
+/** What the Python clients are made of: librdkafka in a wheel, kafka-python, and the codecs that kafka-python borrows. */
+const requirements: readonly string[] = [
+  'confluent-kafka==2.16.1',
+  'kafka-python==3.0.12',
+  'python-snappy==0.7.3',
+  'lz4==4.4.5',
+  'zstandard==0.25.0',
+]
+
+/** The Python of a virtual environment with the clients. A venv cannot be moved, so it is built where it stays. */
+export async function python(): Promise<string> {
+  const dir = await cached(join('python', hashOf(requirements)), async () => {})
+  const interpreter = join(dir, 'bin', 'python')
+  const complete = join(dir, '.complete')
+  if (!existsSync(complete)) {
+    await runOk('python3', ['-m', 'venv', '--clear', dir])
+    const install = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--only-binary', ':all:']
+    await runOk(interpreter, [...install, ...requirements], { timeoutMs: 600_000 })
+    await runOk('touch', [complete])
+  }
+  return interpreter
+}
+
+/** Runs `conformance/clients/python/<script>`. */
+export async function runPython(script: string, args: readonly string[], timeoutMs = 180_000): Promise<RunResult> {
+  const path = join(repositoryRoot, 'conformance', 'clients', 'python', script)
+  return run(await python(), ['-B', path, ...args], { timeoutMs })
+}
