@@ -25,10 +25,10 @@ export class ConfigsImage {
 
   /** null removes the setting. */
   set(type: number, name: string, setting: string, value: string | null): void {
-    let resources = this.#byType.get(type)
-    if (!resources) this.#byType.set(type, (resources = new Map()))
-    let settings = resources.get(name)
-    if (!settings) resources.set(name, (settings = new Map()))
+    const resources = this.#byType.get(type) ?? new Map<string, Map<string, string>>()
+    this.#byType.set(type, resources)
+    const settings = resources.get(name) ?? new Map<string, string>()
+    resources.set(name, settings)
     if (value === null) settings.delete(setting)
     else settings.set(setting, value)
     if (settings.size === 0) resources.delete(name)

@@ -51,7 +51,16 @@ export interface BrokerImage {
   readonly fenced: boolean
   readonly inControlledShutdown: boolean
   readonly isMigratingZkBroker: boolean
+  /** Ids of the log directories that are online. */
   readonly directories: readonly string[]
+  /** Ids of directories that take no new replicas (KIP-1066); null when the broker has said nothing about it. */
+  readonly cordonedDirectories: readonly string[] | null
+}
+
+/** The quotas of one combination of user, client id or address. */
+export interface QuotaEntityImage {
+  readonly entity: readonly { readonly entityType: string; readonly entityName: string | null }[]
+  readonly values: ReadonlyMap<string, number>
 }
 
 export interface ControllerImage {
