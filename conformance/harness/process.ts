@@ -75,7 +75,7 @@ export async function runOk(command: string, args: readonly string[], options: R
 export class Daemon {
   readonly child: ChildProcess
   readonly exited: Promise<number | null>
-  private readonly chunks: Buffer[] = []
+  private readonly chunks: Array<{ name: 'stdout' | 'stderr'; chunk: Buffer }> = []
   private ended = false
 
   constructor(
@@ -87,9 +87,9 @@ export class Daemon {
     this.child = spawn(command, args, { cwd, env: env ?? process.env, stdio: ['ignore', 'pipe', 'pipe'] })
     trackPid(this.child)
     const file = createWriteStream(logFile, { flags: 'a' })
-    for (const stream of [this.child.stdout, this.child.stderr]) {
-      stream?.on('data', (chunk: Buffer) => {
-        this.chunks.push(chunk)
+    for (const name of ['stdout', 'stderr'] as const) {
+      this.child[name]?.on('data', (chunk: Buffer) => {
+        this.chunks.push({ name, chunk })
         file.write(chunk)
       })
     }
@@ -113,8 +113,10 @@ export class Daemon {
     return !this.ended
   }
 
-  output(): string {
-    return Buffer.concat(this.chunks).toString()
+  /** What it printed so far: on both streams in the order of arrival, or on one of them. */
+  output(only?: 'stdout' | 'stderr'): string {
+    const chunks = this.chunks.filter(({ name }) => only === undefined || name === only)
+    return Buffer.concat(chunks.map(({ chunk }) => chunk)).toString()
   }
 
   /** Sends `signal` and waits for the end; after `timeoutMs` the process is killed and this rejects. */
