@@ -1,0 +1,87 @@
+import { errors } from '../../protocol/errors.ts'
+import { CoordinatorError } from '../coordinator-error.ts'
+import type { Result } from './result.ts'
+import type { CoordinatorShard } from './shard.ts'
+import { type RuntimeOptions, ShardHost } from './shard-host.ts'
+
+/**
+ * Event-sourced coordinators: one shard per partition of an internal topic that this node leads. An operation answers
+ * `{ records, response }`; replay of the records is what changes the state, and a reload after a crash is the same replay.
+ * What a shard holds (groups and offsets, transactions, share state) is the business of its factory.
+ */
+export class CoordinatorRuntime<S extends CoordinatorShard> {
+  readonly #options: RuntimeOptions<S>
+  readonly #hosts = new Map<number, ShardHost<S>>()
+  #closing = false
+
+  constructor(options: RuntimeOptions<S>) {
+    this.#options = options
+  }
+
+  /**
+   * This node leads the partition as of `leaderEpoch`: its log is replayed. Resolves when that is done, well or not. An
+   * older epoch than the known one changes nothing; a newer one of a partition that is led here already needs no reload.
+   */
+  load(partition: number, leaderEpoch: number): Promise<void> {
+    const host = this.#hosts.get(partition)
+    if (host && leaderEpoch < host.leaderEpoch) return host.loaded
+    if (host && !host.hasFailed) {
+      host.leaderEpoch = leaderEpoch
+      return host.loaded
+    }
+    if (this.#closing) return Promise.resolve()
+    const fresh = new ShardHost(partition, leaderEpoch, this.#options)
+    this.#hosts.set(partition, fresh)
+    return fresh.loaded
+  }
+
+  /** Another node leads the partition as of `leaderEpoch`; undefined where the partition is gone. */
+  unload(partition: number, leaderEpoch: number | undefined): void {
+    const host = this.#hosts.get(partition)
+    if (!host || (leaderEpoch !== undefined && leaderEpoch <= host.leaderEpoch)) return
+    this.#hosts.delete(partition)
+    host.close()
+  }
+
+  /** Resolves when the partition's shard, if it is led here, is not loading. */
+  async whenLoaded(partition: number): Promise<void> {
+    await this.#hosts.get(partition)?.loaded
+  }
+
+  /** True when operations on the partition would run. */
+  isActive(partition: number): boolean {
+    return this.#hosts.get(partition)?.isActive ?? false
+  }
+
+  /** The partitions that are led here, loaded or not. */
+  partitions(): number[] {
+    return [...this.#hosts.keys()]
+  }
+
+  /**
+   * Runs an operation; the response leaves when its records are committed. Rejects with CoordinatorError: NOT_COORDINATOR,
+   * COORDINATOR_LOAD_IN_PROGRESS, what the operation threw, or what `errorAfterAppend` makes of a failed write.
+   */
+  write<R>(partition: number, operation: (shard: S) => Result<R>): Promise<R> {
+    const host = this.#hosts.get(partition)
+    return host ? host.write(operation) : notCoordinator()
+  }
+
+  /** Looks at committed state. Rejects as `write`. */
+  read<R>(partition: number, look: (shard: S) => R): Promise<R> {
+    const host = this.#hosts.get(partition)
+    return host ? host.read(look) : notCoordinator()
+  }
+
+  /** Writes what is pending and ends all shards; afterwards every operation rejects with NOT_COORDINATOR. */
+  async close(): Promise<void> {
+    this.#closing = true
+    const hosts = [...this.#hosts.values()]
+    this.#hosts.clear()
+    await Promise.all(hosts.map((host) => host.drain()))
+  }
+}
+
+function notCoordinator(): Promise<never> {
+  return Promise.reject(new CoordinatorError(errors.NOT_COORDINATOR))
+}

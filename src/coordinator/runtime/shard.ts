@@ -1,0 +1,35 @@
+import type { Logger } from '../../platform/logger.ts'
+import type { Time } from '../../platform/time.ts'
+import type { CoordinatorRecord } from '../coordinator-record.ts'
+import type { Timers } from './timers.ts'
+import type { UndoLog } from './undo-log.ts'
+
+/** Whose transaction a record belongs to; `producerId` is -1 for a record outside of transactions. */
+export interface RecordOrigin {
+  readonly producerId: number
+  readonly producerEpoch: number
+}
+
+/** The state machine over one partition of an internal topic. */
+export interface CoordinatorShard {
+  /** Applies a record, when the shard is loaded and when an operation has asked for the change. */
+  replay(record: CoordinatorRecord, origin: RecordOrigin): void
+  /** A transaction that wrote into this partition has ended. */
+  replayTransactionEnd(origin: RecordOrigin, committed: boolean): void
+  /** The whole log has been replayed: timers may be set. */
+  onLoaded(): void
+  /** The partition is led elsewhere from now on: whoever waits must be told NOT_COORDINATOR. */
+  onUnloaded(): void
+}
+
+/** What a shard is made of. */
+export interface ShardContext {
+  readonly partition: number
+  /** Every change by replay, and every change outside of it that must go when an append fails, is noted here. */
+  readonly undo: UndoLog
+  readonly timers: Timers
+  readonly time: Time
+  readonly logger: Logger
+}
+
+export type ShardFactory<S extends CoordinatorShard> = (context: ShardContext) => S
