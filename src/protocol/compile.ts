@@ -1,4 +1,12 @@
-import { type FieldPlan, heapBytes, minWireBytes, planOf, type StructPlan, type ValuePlan } from './plan.ts'
+import {
+  type FieldPlan,
+  heapBytes,
+  minWireBytes,
+  NULL_STRUCT,
+  planOf,
+  type StructPlan,
+  type ValuePlan,
+} from './plan.ts'
 import type { Message } from './schema.ts'
 import type { Reader, Writer } from './wire.ts'
 
@@ -163,13 +171,13 @@ ${cases.join('\n')}
 
 function readExpression(value: ValuePlan, id: number): string {
   if (value.kind === 'primitive') return `r.${value.method}()`
-  if (value.kind === 'struct' && value.nullable) return `r.int8() < 0 ? null : read${id}(r)`
+  if (value.kind === 'struct' && value.presence) return `r.${value.presence}() <= 0 ? null : read${id}(r)`
   return `read${id}(r)`
 }
 
 function writeStatement(value: ValuePlan, id: number, v: string): string {
   if (value.kind === 'primitive') return `w.${value.method}(${v})`
-  if (value.kind === 'struct' && value.nullable)
-    return `if (${v} === null) w.int8(-1); else { w.int8(1); write${id}(w, ${v}) }`
-  return `write${id}(w, ${v})`
+  if (value.kind !== 'struct' || value.presence === null) return `write${id}(w, ${v})`
+  const mark = `w.${value.presence}`
+  return `if (${v} === null) ${mark}(${NULL_STRUCT[value.presence]}); else { ${mark}(1); write${id}(w, ${v}) }`
 }

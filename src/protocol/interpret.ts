@@ -1,4 +1,12 @@
-import { type FieldPlan, heapBytes, minWireBytes, planOf, type StructPlan, type ValuePlan } from './plan.ts'
+import {
+  type FieldPlan,
+  heapBytes,
+  minWireBytes,
+  NULL_STRUCT,
+  planOf,
+  type StructPlan,
+  type ValuePlan,
+} from './plan.ts'
 import type { Message } from './schema.ts'
 import type { Reader, Writer } from './wire.ts'
 
@@ -35,7 +43,10 @@ function readStruct(reader: Reader, plan: StructPlan): Values {
 
 function readValue(reader: Reader, value: ValuePlan): unknown {
   if (value.kind === 'primitive') return reader[value.method]()
-  if (value.kind === 'struct') return value.nullable && reader.int8() < 0 ? null : readStruct(reader, value.struct)
+  if (value.kind === 'struct') {
+    const isNull = value.presence !== null && reader[value.presence]() <= 0
+    return isNull ? null : readStruct(reader, value.struct)
+  }
   const { element } = value
   const least = Math.max(1, minWireBytes(element))
   const heap = 8 + heapBytes(element)
@@ -68,8 +79,8 @@ function writeValue(writer: Writer, plan: ValuePlan, value: unknown): void {
     const write = writer[plan.method] as (value: unknown) => void
     write.call(writer, value)
   } else if (plan.kind === 'struct') {
-    if (plan.nullable) writer.int8(value === null ? -1 : 1)
-    if (value !== null || !plan.nullable) writeStruct(writer, plan.struct, value as Values)
+    if (plan.presence !== null) writer[plan.presence](value === null ? NULL_STRUCT[plan.presence] : 1)
+    if (value !== null || plan.presence === null) writeStruct(writer, plan.struct, value as Values)
   } else {
     const elements = plan.nullable && value === null ? null : (value as readonly unknown[])
     const count = elements === null ? -1 : elements.length

@@ -18,7 +18,11 @@ export type PrimitiveMethod =
 export type ValuePlan =
   | { readonly kind: 'primitive'; readonly method: PrimitiveMethod }
   | { readonly kind: 'array'; readonly nullable: boolean; readonly compact: boolean; readonly element: ValuePlan }
-  | { readonly kind: 'struct'; readonly nullable: boolean; readonly struct: StructPlan }
+  | { readonly kind: 'struct'; readonly presence: Presence | null; readonly struct: StructPlan }
+
+/** How a struct that may be null says whether it is there: -1 or 1 in a byte, or, in a tagged field, 0 or 1 in a varint. */
+export type Presence = 'int8' | 'uvarint'
+export const NULL_STRUCT: { readonly [P in Presence]: number } = { int8: -1, uvarint: 0 }
 
 export interface FieldPlan {
   readonly name: string
@@ -50,28 +54,41 @@ function planStruct(fields: StructFields, version: number, flexible: boolean): S
 function planField(name: string, field: Field<unknown, unknown>, version: number, flexible: boolean): FieldPlan {
   if (!/^[a-z][A-Za-z0-9]*$/.test(name)) throw new Error(`not a field name: ${name}`)
   const { options } = field
-  const nullable = includesVersion(options.nullable, version)
+  const tag = includesVersion(options.tagged, version) ? options.tag : -1
+  const encoding = {
+    version,
+    flexible,
+    nullable: includesVersion(options.nullable, version),
+    compact: flexible && options.compactable,
+    presence: tag === -1 ? 'int8' : 'uvarint',
+  } as const
   return {
     name,
     present: includesVersion(options.versions, version),
-    tag: includesVersion(options.tagged, version) ? options.tag : -1,
+    tag,
     ignored: options.ignored,
-    value: planValue(field.type, version, flexible, nullable, flexible && options.compactable),
+    value: planValue(field.type, encoding),
     fallback: options.fallback,
   }
 }
 
-function planValue(
-  type: FieldType,
-  version: number,
-  flexible: boolean,
-  nullable: boolean,
-  compact: boolean,
-): ValuePlan {
+interface Encoding {
+  readonly version: number
+  readonly flexible: boolean
+  readonly nullable: boolean
+  readonly compact: boolean
+  readonly presence: Presence
+}
+
+function planValue(type: FieldType, encoding: Encoding): ValuePlan {
+  const { version, flexible, nullable, compact } = encoding
   if (type.kind === 'array') {
-    return { kind: 'array', nullable, compact, element: planValue(type.element, version, flexible, false, compact) }
+    return { kind: 'array', nullable, compact, element: planValue(type.element, { ...encoding, nullable: false }) }
   }
-  if (type.kind === 'struct') return { kind: 'struct', nullable, struct: planStruct(type.fields, version, flexible) }
+  if (type.kind === 'struct') {
+    const presence = nullable ? encoding.presence : null
+    return { kind: 'struct', presence, struct: planStruct(type.fields, version, flexible) }
+  }
   return { kind: 'primitive', method: primitiveMethod(type.kind, nullable, compact) }
 }
 
@@ -93,7 +110,7 @@ function primitiveMethod(kind: PrimitiveKind, nullable: boolean, compact: boolea
 export function minWireBytes(value: ValuePlan): number {
   if (value.kind === 'array') return value.compact ? 1 : 4
   if (value.kind === 'primitive') return PRIMITIVE_WIRE_BYTES[value.method]
-  if (value.nullable) return 1
+  if (value.presence !== null) return 1
   let size = value.struct.flexible ? 1 : 0
   for (const field of value.struct.fields) {
     if (field.present && field.tag === -1) size += minWireBytes(field.value)

@@ -16,7 +16,7 @@ export type ConsumerGroupCurrentMemberAssignmentKeyInput = InputOf<typeof Consum
 const TopicPartitions = struct({
   topicId: uuid,
   partitions: array(int32),
-  assignmentEpochs: array(int32).nullableIn('0+', null).taggedAs(0),
+  assignmentEpochs: array(int32).nullableIn('0+').taggedAs(0),
 })
 
 export const ConsumerGroupCurrentMemberAssignmentValue = message(

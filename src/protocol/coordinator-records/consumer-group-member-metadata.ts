@@ -23,7 +23,7 @@ export const ConsumerGroupMemberMetadataValue = message('ConsumerGroupMemberMeta
       metadata: bytes,
     }),
   })
-    .nullableIn('0+', null)
+    .nullableIn('0+')
     .taggedAs(0),
 })
 export type ConsumerGroupMemberMetadataValue = MessageOf<typeof ConsumerGroupMemberMetadataValue>

@@ -16,7 +16,7 @@ export type StreamsGroupCurrentMemberAssignmentKeyInput = InputOf<typeof Streams
 const TaskIds = struct({
   subtopologyId: string,
   partitions: array(int32),
-  assignmentEpochs: array(int32).nullableIn('0+', null).taggedAs(0),
+  assignmentEpochs: array(int32).nullableIn('0+').taggedAs(0),
 })
 
 export const StreamsGroupCurrentMemberAssignmentValue = message(

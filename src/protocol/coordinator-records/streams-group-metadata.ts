@@ -15,7 +15,7 @@ export const StreamsGroupMetadataValue = message('StreamsGroupMetadataValue', 17
   epoch: int32,
   metadataHash: int64big,
   validatedTopologyEpoch: int32.taggedAs(0).or(-1),
-  lastAssignmentConfigs: array(LastAssignmentConfig).nullableIn('0+', null).taggedAs(1),
+  lastAssignmentConfigs: array(LastAssignmentConfig).nullableIn('0+').taggedAs(1),
 })
 export type StreamsGroupMetadataValue = MessageOf<typeof StreamsGroupMetadataValue>
 export type StreamsGroupMetadataValueInput = InputOf<typeof StreamsGroupMetadataValue>

@@ -8,10 +8,10 @@ export type TransactionLogKeyInput = InputOf<typeof TransactionLogKey>
 
 export const TransactionLogValue = message('TransactionLogValue', 0, '0-1', '1+', {
   producerId: int64,
-  previousProducerId: int64.taggedAs(0, '1+').or(-1),
-  nextProducerId: int64.taggedAs(1, '1+').or(-1),
+  previousProducerId: int64.in('1+').taggedAs(0).or(-1),
+  nextProducerId: int64.in('1+').taggedAs(1).or(-1),
   producerEpoch: int16,
-  nextProducerEpoch: int16.taggedAs(3, '1+').or(-1),
+  nextProducerEpoch: int16.in('1+').taggedAs(3).or(-1),
   transactionTimeoutMs: int32,
   transactionStatus: int8,
   transactionPartitions: array({
@@ -20,7 +20,7 @@ export const TransactionLogValue = message('TransactionLogValue', 0, '0-1', '1+'
   }).nullableIn('0+'),
   transactionLastUpdateTimestampMs: int64,
   transactionStartTimestampMs: int64,
-  clientTransactionVersion: int16.taggedAs(2, '1+'),
+  clientTransactionVersion: int16.in('1+').taggedAs(2),
 })
 export type TransactionLogValue = MessageOf<typeof TransactionLogValue>
 export type TransactionLogValueInput = InputOf<typeof TransactionLogValue>
