@@ -6,7 +6,7 @@ type Replayers = { [N in MetadataRecordName]: (image: MetadataImage, value: Meta
 
 const NO_LEADER_CHANGE = -2
 /** The directory id of replicas in records from before directories had ids. */
-const MIGRATING_DIRECTORY = 'AAAAAAAAAAAAAAAAAAAAAg'
+const MIGRATING_DIRECTORY = 'AAAAAAAAAAAAAAAAAAAAAA'
 
 /** How each kind of record changes the image. Marks of transactions are dealt with before, by whoever reads the log. */
 const replayers: Replayers = {

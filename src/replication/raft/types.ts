@@ -1,41 +1,50 @@
 import type { Logger } from '../../platform/logger.ts'
 import type { Platform } from '../../platform/platform.ts'
 
-/** One record of the metadata log: the framing's API key and version, and the encoded message. */
-export interface MetadataRecordBytes {
-  readonly apiKey: number
-  readonly version: number
-  readonly message: Buffer
-}
-
-/** What the quorum tells to whoever keeps the state that the log describes. */
-export interface QuorumListener<R> {
-  /** Forget everything: the snapshot whose records follow, through `onCommit`, replaces it. */
-  onSnapshotLoad(snapshot: SnapshotId): void
-  /** Committed records in order; `baseOffset` is the offset of the first. */
-  onCommit(records: readonly R[], baseOffset: number, appendTimeMs: number, epoch: number): void
-  /** All records of the state as it is now, in the order in which a snapshot has them. */
-  snapshotRecords(): Iterable<R>
-}
-
+/** A snapshot's name: what it covers. */
 export interface SnapshotId {
   /** One past the last offset that the snapshot covers. */
   readonly offset: number
   readonly epoch: number
 }
 
+/** Records as bytes and back. */
 export interface RecordSerde<R> {
   encode(record: R): Buffer
+  /** The value may be kept no longer than the call. Throws DecodeError. */
   decode(value: Buffer): R
 }
 
-export interface QuorumVoter {
+/** Where a run of committed records stands in the log. */
+export interface CommitPosition {
+  /** The last offset of the run; in a snapshot, the last offset that the snapshot covers. */
+  readonly lastOffset: number
+  readonly epoch: number
+  readonly appendTimeMs: number
+}
+
+/** Whoever keeps the state that the log describes. */
+export interface QuorumListener<R> {
+  /** Forget everything: the records that follow, up to the snapshot's offset, are the whole state. */
+  onSnapshotLoad(snapshot: SnapshotId): void
+  /** Committed records in order; none for a batch of control records, which still moves the position. */
+  onCommit(records: readonly R[], position: CommitPosition): void
+  /** Records handed to `append` will not be committed: what was concluded from them is void. */
+  onAbort(): void
+  /** All records of the committed state, in the order in which a snapshot has them. undefined: not now. */
+  snapshotRecords(): Iterable<R> | undefined
+}
+
+export interface Voter {
   readonly id: number
   readonly directoryId: string
-  /** -1 where the log end is not known. */
-  readonly logEndOffset: number
-  readonly lastFetchMs: number
-  readonly lastCaughtUpMs: number
+  readonly endpoints: readonly VoterEndpoint[]
+}
+
+export interface VoterEndpoint {
+  readonly name: string
+  readonly host: string
+  readonly port: number
 }
 
 export interface QuorumOptions {
@@ -47,12 +56,25 @@ export interface QuorumOptions {
   readonly clusterId: string
   /** directory.id of `directory` in its meta.properties. */
   readonly directoryId: string
-  /** Listeners by which other controllers would reach this one: name, host, port. */
-  readonly controllerEndpoints: readonly { readonly name: string; readonly host: string; readonly port: number }[]
+  /** Where other controllers would reach this one: name, host and port of the advertised controller listeners. */
+  readonly controllerEndpoints: readonly VoterEndpoint[]
+  /** Ids of controller.quorum.voters; empty where it is not set, and the voters are those in the log or its snapshot. */
+  readonly staticVoterIds: readonly number[]
+  /** metadata.log.max.record.bytes.between.snapshots */
   readonly snapshotMaxNewRecordBytes: number
+  /** metadata.log.max.snapshot.interval.ms, 0 for never */
   readonly snapshotMaxIntervalMs: number
+  /** metadata.log.segment.bytes */
   readonly segmentBytes: number
+  /** metadata.log.segment.ms */
   readonly segmentMs: number
+  /** metadata.max.retention.bytes, -1 for no limit */
   readonly retentionBytes: number
+  /** metadata.max.retention.ms, -1 for no limit */
   readonly retentionMs: number
+}
+
+/** The metadata log cannot be read or written. Nothing of what was being appended is in it. */
+export class MetadataLogError extends Error {
+  override readonly name = 'MetadataLogError'
 }

@@ -1,0 +1,241 @@
+import { type Disk, type DiskFile, diskErrorCode } from '../../platform/disk.ts'
+import type { Logger } from '../../platform/logger.ts'
+import type { BatchView } from '../../protocol/records/batch.ts'
+import { scanBatches } from './batches.ts'
+import { MetadataLogError } from './types.ts'
+
+const PARTITION_METADATA = 'version: 0\ntopic_id: AAAAAAAAAAAAAAAAAAAAAQ'
+
+interface Segment {
+  readonly baseOffset: number
+  readonly path: string
+  sizeBytes: number
+  /** Timestamp of the first batch, undefined while empty or, for old segments, unknown. */
+  firstTimestampMs: number | undefined
+}
+
+export interface MetadataLogOptions {
+  readonly disk: Disk
+  readonly logger: Logger
+  readonly directory: string
+  readonly segmentBytes: number
+  readonly segmentMs: number
+}
+
+/**
+ * The segments of `__cluster_metadata-0`. Every write is synced before it counts. There are no index entries: the log is
+ * read from front to back, at start; Apache Kafka rebuilds the indexes of this log whenever it opens it.
+ */
+export class MetadataLog {
+  readonly #options: MetadataLogOptions
+  #segments: Segment[] = []
+  #active: DiskFile
+  #endOffset: number
+  #lastEpoch = 0
+  #failure: string | undefined
+
+  private constructor(options: MetadataLogOptions, segments: Segment[], active: DiskFile) {
+    this.#options = options
+    this.#segments = segments
+    this.#active = active
+    this.#endOffset = segments.at(-1)!.baseOffset
+  }
+
+  /** Opens or makes the log. Only after `load` is its end known. */
+  static open(options: MetadataLogOptions): MetadataLog {
+    const { disk, directory } = options
+    disk.makeDirectory(directory)
+    const segments: Segment[] = []
+    for (const { name } of disk.list(directory)) {
+      const match = /^(\d{20})\.log$/.exec(name)
+      if (!match) continue
+      const path = `${directory}/${name}`
+      const sizeBytes = disk.stat(path)?.sizeBytes ?? 0
+      segments.push({ baseOffset: Number(match[1]), path, sizeBytes, firstTimestampMs: undefined })
+    }
+    segments.sort((a, b) => a.baseOffset - b.baseOffset)
+    if (segments.length === 0) segments.push(makeSegment(disk, directory, 0))
+    const metadataPath = `${directory}/partition.metadata`
+    if (!disk.exists(metadataPath)) disk.replaceFile(metadataPath, Buffer.from(PARTITION_METADATA))
+    return new MetadataLog(options, segments, disk.open(segments.at(-1)!.path, 'write'))
+  }
+
+  get startOffset(): number {
+    return this.#segments[0]!.baseOffset
+  }
+
+  get endOffset(): number {
+    return this.#endOffset
+  }
+
+  /** The epoch of the last batch, 0 for none. */
+  get lastEpoch(): number {
+    return this.#lastEpoch
+  }
+
+  get sizeBytes(): number {
+    return this.#segments.reduce((sum, segment) => sum + segment.sizeBytes, 0)
+  }
+
+  /**
+   * Visits every batch whose records are at or after `fromOffset`. A write cut short by a crash is cut off the end: it
+   * was never acknowledged. Damage before the end throws MetadataLogError.
+   */
+  load(fromOffset: number, visit: (batch: BatchView) => void): void {
+    for (const [index, segment] of this.#segments.entries()) {
+      const next = this.#segments[index + 1]
+      if (next !== undefined && next.baseOffset <= fromOffset) {
+        this.#endOffset = next.baseOffset
+        continue
+      }
+      this.#loadSegment(segment, next === undefined, (batch) => {
+        if (batch.lastOffset >= fromOffset) visit(batch)
+      })
+    }
+  }
+
+  #loadSegment(segment: Segment, isLast: boolean, visit: (batch: BatchView) => void): void {
+    const { disk, logger } = this.#options
+    const file = isLast ? this.#active : disk.open(segment.path, 'read')
+    this.#endOffset = segment.baseOffset
+    const onBatch = (batch: BatchView): void => {
+      if (batch.baseOffset !== this.#endOffset) {
+        throw new MetadataLogError(`${segment.path}: offset ${batch.baseOffset} where ${this.#endOffset} is due`)
+      }
+      segment.firstTimestampMs ??= batch.maxTimestamp
+      this.#endOffset = batch.nextOffset
+      this.#lastEpoch = batch.partitionLeaderEpoch
+      visit(batch)
+    }
+    const { validBytes, damage } = scanBatches(file, 0, onBatch)
+    if (!isLast) file.close()
+    if (damage === undefined) return
+    if (!isLast || this.#isFollowedByBatch(file, validBytes)) {
+      throw new MetadataLogError(`${segment.path} is damaged at byte ${validBytes}: ${damage}`)
+    }
+    logger.warn(`${segment.path}: cut off ${segment.sizeBytes - validBytes} bytes of an unfinished write: ${damage}`)
+    file.truncate(validBytes)
+    file.syncNow()
+    segment.sizeBytes = validBytes
+  }
+
+  /**
+   * One write is one batch, so a crash damages the last batch only. A good batch after a bad one means that the bad one
+   * was good once, and acknowledged.
+   */
+  #isFollowedByBatch(file: DiskFile, at: number): boolean {
+    const header = Buffer.alloc(12)
+    if (file.readSync(header, at) < header.length) return false
+    const next = at + header.length + header.readInt32BE(8)
+    if (next <= at || next >= file.sizeBytes()) return false
+    return scanBatches(file, next, () => {}).validBytes > next
+  }
+
+  /**
+   * Writes and syncs one batch, whose base offset must be `endOffset`. Rejects with MetadataLogError; nothing of the
+   * batch is in the log then.
+   */
+  async append(batch: Buffer, batchView: { nextOffset: number; epoch: number; timestampMs: number }): Promise<void> {
+    if (this.#failure !== undefined) throw new MetadataLogError(this.#failure)
+    const segment = this.#segmentFor(batch.length, batchView.timestampMs)
+    try {
+      await this.#active.write([batch], segment.sizeBytes)
+    } catch (error) {
+      throw this.#cutBack(segment, error)
+    }
+    try {
+      await this.#active.sync()
+    } catch (error) {
+      // What a failed fsync has left on the disk cannot be known, and asking again may lie.
+      this.#failure = `${segment.path} could not be synced: ${messageOf(error)}`
+      throw new MetadataLogError(this.#failure)
+    }
+    segment.sizeBytes += batch.length
+    segment.firstTimestampMs ??= batchView.timestampMs
+    this.#endOffset = batchView.nextOffset
+    this.#lastEpoch = batchView.epoch
+  }
+
+  #cutBack(segment: Segment, error: unknown): MetadataLogError {
+    try {
+      this.#active.truncate(segment.sizeBytes)
+    } catch (second) {
+      this.#failure = `${segment.path} could not be cut back after a failed write: ${messageOf(second)}`
+    }
+    return new MetadataLogError(`${segment.path} could not be written: ${messageOf(error)}`)
+  }
+
+  #segmentFor(batchBytes: number, timestampMs: number): Segment {
+    const active = this.#segments.at(-1)!
+    if (active.sizeBytes === 0) return active
+    const isFull = active.sizeBytes + batchBytes > this.#options.segmentBytes
+    const isOld = timestampMs - (active.firstTimestampMs ?? timestampMs) > this.#options.segmentMs
+    return isFull || isOld ? this.#roll(this.#endOffset) : active
+  }
+
+  #roll(baseOffset: number): Segment {
+    const { disk, directory } = this.#options
+    try {
+      const segment = makeSegment(disk, directory, baseOffset)
+      const file = disk.open(segment.path, 'write')
+      this.#active.close()
+      this.#active = file
+      this.#segments.push(segment)
+      return segment
+    } catch (error) {
+      throw new MetadataLogError(`no new segment in ${directory}: ${messageOf(error)}`)
+    }
+  }
+
+  /** Removes the segments that lie wholly before `offset`; the one being written stays. */
+  removeBefore(offset: number): void {
+    while (this.#segments.length > 1 && this.#segments[1]!.baseOffset <= offset) {
+      removeSegment(this.#options.disk, this.#segments.shift()!)
+    }
+  }
+
+  /** Drops everything: the log goes on at `offset`, up to where a snapshot has the state. */
+  restartAt(offset: number, epoch: number): void {
+    const { disk, directory } = this.#options
+    this.#active.close()
+    for (const segment of this.#segments) removeSegment(disk, segment)
+    this.#segments = [makeSegment(disk, directory, offset)]
+    this.#active = disk.open(this.#segments[0]!.path, 'write')
+    this.#endOffset = offset
+    this.#lastEpoch = epoch
+  }
+
+  /** Notes where an epoch begins, in the file that Apache Kafka keeps for it. */
+  noteEpoch(epoch: number, startOffset: number): void {
+    const { disk, directory } = this.#options
+    const path = `${directory}/leader-epoch-checkpoint`
+    const text = disk.exists(path) ? disk.readFile(path).toString('latin1') : ''
+    const entries = text
+      .split('\n')
+      .slice(2)
+      .filter((line) => /^\d+ \d+$/.test(line) && Number(line.split(' ')[0]) < epoch)
+    entries.push(`${epoch} ${startOffset}`)
+    disk.replaceFile(path, Buffer.from(`0\n${entries.length}\n${entries.join('\n')}\n`))
+  }
+
+  close(): void {
+    this.#active.close()
+  }
+}
+
+function makeSegment(disk: Disk, directory: string, baseOffset: number): Segment {
+  const stem = `${directory}/${String(baseOffset).padStart(20, '0')}`
+  // Empty indexes keep Apache Kafka from warning about their absence before it rebuilds them.
+  for (const suffix of ['.index', '.timeindex', '.log']) disk.open(stem + suffix, 'create').close()
+  disk.syncDirectory(directory)
+  return { baseOffset, path: `${stem}.log`, sizeBytes: 0, firstTimestampMs: undefined }
+}
+
+function removeSegment(disk: Disk, segment: Segment): void {
+  const stem = segment.path.slice(0, -'.log'.length)
+  for (const suffix of ['.log', '.index', '.timeindex', '.txnindex', '.snapshot']) disk.remove(stem + suffix)
+}
+
+function messageOf(error: unknown): string {
+  return diskErrorCode(error) ?? (error instanceof Error ? error.message : String(error))
+}
