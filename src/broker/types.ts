@@ -5,12 +5,11 @@ import type { LogManager } from '../log/log-manager.ts'
 import type { MetadataImage } from '../metadata/image.ts'
 import type { Logger } from '../platform/logger.ts'
 import type { Platform } from '../platform/platform.ts'
+import type { ListenerKind } from '../protocol/api-keys.ts'
 import type { InputOf, Message, MessageOf } from '../protocol/schema.ts'
 import type { MetadataQuorum } from '../replication/raft/metadata-quorum.ts'
 import type { ReplicaManager } from '../replication/replica-manager.ts'
-
-/** Which of Kafka's two kinds of listener a request came in by. */
-export type ListenerKind = 'broker' | 'controller'
+import type { ServedApis } from './apis.ts'
 
 /** Whom we are talking to; lives as long as the connection. */
 export interface ConnectionInfo {
@@ -25,8 +24,10 @@ export interface ConnectionInfo {
   /** By ApiVersions 3+; undefined until the client has said. */
   clientSoftwareName: string | undefined
   clientSoftwareVersion: string | undefined
-  /** True once the other side is gone: a waiting request may be given up. */
+  /** True once the other side is gone. */
   closed: boolean
+  /** Set by a request that waits for something: called if the other side goes away meanwhile. */
+  abandon: (() => void) | undefined
 }
 
 /** What is known of a request besides its body. */
@@ -42,6 +43,7 @@ export interface RequestContext {
 
 /** What handlers work with; made once at start. */
 export interface Services {
+  readonly apis: ServedApis
   readonly config: BrokerConfig
   readonly clusterId: string
   readonly nodeId: number
@@ -82,20 +84,16 @@ export interface ApiHandler<Q extends Message, R extends Message> {
    * The request is decoded, all fields there; byte fields are slices of the frame, which must not be kept.
    * A rejection with anything but a protocol error is a bug: it is logged, and the client gets what `failed` makes of it.
    */
-  readonly handle: (
+  handle(
     request: MessageOf<Q>,
     context: RequestContext,
     services: Services,
-  ) => Outcome<InputOf<R>> | Promise<Outcome<InputOf<R>>>
+  ): Outcome<InputOf<R>> | Promise<Outcome<InputOf<R>>>
   /**
-   * The response that carries this error code wherever Kafka's `getErrorResponse` puts it. undefined where the API has no
-   * place for it: then the connection is closed.
+   * The response that carries this error code wherever Kafka's `getErrorResponse` puts it; CLOSE_CONNECTION where the API
+   * has no place for it.
    */
-  readonly failed: (
-    request: MessageOf<Q>,
-    errorCode: number,
-    context: RequestContext,
-  ) => InputOf<R> | typeof CLOSE_CONNECTION
+  failed(request: MessageOf<Q>, errorCode: number, context: RequestContext): InputOf<R> | typeof CLOSE_CONNECTION
 }
 
 /** Names a handler; each file of `handlers/` exports one, as `export const handler = defineHandler({ ... })`. */

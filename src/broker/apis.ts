@@ -1,0 +1,102 @@
+import { type Api, apis, type ListenerKind } from '../protocol/api-keys.ts'
+import { type Message, parseVersions, type VersionRange } from '../protocol/schema.ts'
+import type { ApiHandler } from './types.ts'
+
+export type AnyHandler = ApiHandler<Message, Message>
+
+/** One API as this broker serves it. */
+export interface ServedApi {
+  readonly api: Api
+  /** What is answered. */
+  readonly versions: VersionRange
+  /** What ApiVersions says. */
+  readonly advertised: VersionRange
+  readonly listeners: readonly ListenerKind[]
+  /** Handlers are read when first needed: a broker is ready before it knows how to describe its log directories. */
+  readonly load: () => Promise<AnyHandler>
+  loaded: AnyHandler | undefined
+}
+
+function serve(
+  api: Api,
+  versions: string,
+  load: () => Promise<{ handler: AnyHandler }>,
+  {
+    advertised = versions,
+    listeners = api.listeners,
+  }: { advertised?: string; listeners?: readonly ListenerKind[] } = {},
+): ServedApi {
+  return {
+    api,
+    versions: parseVersions(versions),
+    advertised: parseVersions(advertised),
+    listeners,
+    load: async () => (await load()).handler,
+    loaded: undefined,
+  }
+}
+
+/** THE table: every API that is served, its versions, and who answers it. An API that is not here is not advertised. */
+// biome-ignore format: a table reads best with one API in one line
+function servedApis(): ServedApi[] {
+  return [
+    // As in Apache Kafka: older librdkafka derives its features from the range, though 0-2 are refused.
+    serve(apis.Produce, '3-13', () => import('./handlers/produce.ts'), { advertised: '0-13' }),
+    // On a controller's listener Fetch reads the metadata log, which nobody else follows yet.
+    serve(apis.Fetch, '4-18', () => import('./handlers/fetch.ts'), { listeners: ['broker'] }),
+    serve(apis.ListOffsets, '0-11', () => import('./handlers/list-offsets.ts')),
+    serve(apis.Metadata, '0-13', () => import('./handlers/metadata.ts')),
+    serve(apis.OffsetCommit, '0-10', () => import('./handlers/offset-commit.ts')),
+    serve(apis.OffsetFetch, '0-10', () => import('./handlers/offset-fetch.ts')),
+    serve(apis.FindCoordinator, '0-6', () => import('./handlers/find-coordinator.ts')),
+    serve(apis.JoinGroup, '0-9', () => import('./handlers/join-group.ts')),
+    serve(apis.Heartbeat, '0-4', () => import('./handlers/heartbeat.ts')),
+    serve(apis.LeaveGroup, '0-5', () => import('./handlers/leave-group.ts')),
+    serve(apis.SyncGroup, '0-5', () => import('./handlers/sync-group.ts')),
+    serve(apis.DescribeGroups, '0-6', () => import('./handlers/describe-groups.ts')),
+    serve(apis.ListGroups, '0-5', () => import('./handlers/list-groups.ts')),
+    serve(apis.ApiVersions, '0-4', () => import('./handlers/api-versions.ts')),
+    serve(apis.CreateTopics, '0-7', () => import('./handlers/create-topics.ts')),
+    serve(apis.DeleteTopics, '0-6', () => import('./handlers/delete-topics.ts')),
+    serve(apis.DeleteRecords, '0-2', () => import('./handlers/delete-records.ts')),
+    serve(apis.InitProducerId, '0-5', () => import('./handlers/init-producer-id.ts')),
+    serve(apis.OffsetForLeaderEpoch, '0-4', () => import('./handlers/offset-for-leader-epoch.ts')),
+    serve(apis.DescribeConfigs, '0-4', () => import('./handlers/describe-configs.ts')),
+    serve(apis.AlterConfigs, '0-2', () => import('./handlers/alter-configs.ts')),
+    serve(apis.DescribeLogDirs, '0-5', () => import('./handlers/describe-log-dirs.ts')),
+    serve(apis.CreatePartitions, '0-3', () => import('./handlers/create-partitions.ts')),
+    serve(apis.DeleteGroups, '0-2', () => import('./handlers/delete-groups.ts')),
+    serve(apis.IncrementalAlterConfigs, '0-1', () => import('./handlers/incremental-alter-configs.ts')),
+    serve(apis.OffsetDelete, '0', () => import('./handlers/offset-delete.ts')),
+    serve(apis.DescribeQuorum, '0-2', () => import('./handlers/describe-quorum.ts')),
+    serve(apis.UpdateFeatures, '0-2', () => import('./handlers/update-features.ts')),
+    serve(apis.DescribeCluster, '0-2', () => import('./handlers/describe-cluster.ts')),
+    serve(apis.DescribeProducers, '0', () => import('./handlers/describe-producers.ts')),
+    serve(apis.ListConfigResources, '0-1', () => import('./handlers/list-config-resources.ts')),
+    serve(apis.DescribeTopicPartitions, '0', () => import('./handlers/describe-topic-partitions.ts')),
+  ]
+}
+
+/** The table, by API key and kind of listener. */
+export class ServedApis {
+  readonly #byKey: readonly (ServedApi | undefined)[]
+  readonly #all: readonly ServedApi[]
+
+  constructor(all: readonly ServedApi[] = servedApis()) {
+    const byKey: (ServedApi | undefined)[] = []
+    for (const served of all) byKey[served.api.key] = served
+    this.#byKey = byKey
+    this.#all = [...all].sort((a, b) => a.api.key - b.api.key)
+  }
+
+  /** undefined for an API that is not served on this kind of listener. */
+  of(apiKey: number, kind: ListenerKind): ServedApi | undefined {
+    const served = this.#byKey[apiKey]
+    return served?.listeners.includes(kind) ? served : undefined
+  }
+
+  /** By key. */
+  on(kind: ListenerKind): ServedApi[] {
+    return this.#all.filter((served) => served.listeners.includes(kind))
+  }
+}

@@ -1,0 +1,72 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { FrameDecoder, FrameError } from './frame.ts'
+
+function framed(body: Uint8Array): Buffer {
+  const size = Buffer.alloc(4)
+  size.writeInt32BE(body.length)
+  return Buffer.concat([size, body])
+}
+
+function drain(decoder: FrameDecoder): Buffer[] {
+  const frames: Buffer[] = []
+  for (;;) {
+    const frame = decoder.next()
+    if (frame === undefined) return frames
+    frames.push(frame)
+  }
+}
+
+describe('FrameDecoder', () => {
+  it('gives the same frames however the stream is cut', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 12 }),
+        fc.array(fc.integer({ min: 1, max: 17 }), { minLength: 1 }),
+        (bodies, cuts) => {
+          const stream = Buffer.concat(bodies.map(framed))
+          const decoder = new FrameDecoder(40)
+          const frames: Buffer[] = []
+          for (let at = 0, turn = 0; at < stream.length; turn++) {
+            const end = Math.min(stream.length, at + cuts[turn % cuts.length]!)
+            decoder.push(stream.subarray(at, end))
+            frames.push(...drain(decoder))
+            at = end
+          }
+          expect(frames.map((frame) => [...frame])).toEqual(bodies.map((body) => [...body]))
+          expect(decoder.bufferedBytes).toBe(0)
+        },
+      ),
+    )
+  })
+
+  it('does not copy a frame that lies within one chunk', () => {
+    const chunk = Buffer.concat([framed(Buffer.from('one')), framed(Buffer.from('two'))])
+    const decoder = new FrameDecoder(100)
+    decoder.push(chunk)
+    chunk[4] = 'O'.charCodeAt(0)
+    expect(drain(decoder).map(String)).toEqual(['One', 'two'])
+  })
+
+  it('holds no more than came, whatever size is declared', () => {
+    const decoder = new FrameDecoder(2 ** 30)
+    decoder.push(Buffer.from([0x3f, 0xff, 0xff, 0xff, 1, 2, 3]))
+    expect(decoder.next()).toBeUndefined()
+    expect(decoder.bufferedBytes).toBe(3)
+  })
+
+  it.each([
+    ['negative', Buffer.from([0xff, 0xff, 0xff, 0xff])],
+    ['one above the limit', Buffer.from([0, 0, 0, 101])],
+  ])('refuses a size that is %s', (_, bytes) => {
+    const decoder = new FrameDecoder(100)
+    decoder.push(bytes)
+    expect(() => decoder.next()).toThrow(FrameError)
+  })
+
+  it('takes a frame of exactly the limit', () => {
+    const decoder = new FrameDecoder(100)
+    decoder.push(framed(Buffer.alloc(100)))
+    expect(decoder.next()).toHaveLength(100)
+  })
+})

@@ -1,0 +1,232 @@
+import { LogError } from '../log/append-error.ts'
+import type { AbortedTransaction, FetchData, ReadUpTo } from '../log/types.ts'
+import type { Logger } from '../platform/logger.ts'
+import type { Time } from '../platform/time.ts'
+import { errors, type KafkaError } from '../protocol/errors.ts'
+import type { Partition } from './partition.ts'
+import { FetchWait, type Watched } from './purgatory.ts'
+
+/** What one fetch asks for as a whole. */
+export interface FetchParams {
+  /** Broker id of a follower, or -1 for a consumer. */
+  readonly replicaId: number
+  readonly upTo: ReadUpTo
+  /** False where consumers may read from followers (Fetch 11+). */
+  readonly mustLead: boolean
+  readonly minBytes: number
+  readonly maxBytes: number
+  readonly maxWaitMs: number
+}
+
+/** What one fetch asks of one partition. */
+export interface FetchSpec {
+  readonly topic: string
+  /** Undefined where the request does not name it. */
+  readonly topicId: string | undefined
+  readonly partition: number
+  readonly fetchOffset: number
+  readonly maxBytes: number
+  /** -1 for "does not say". */
+  readonly currentLeaderEpoch: number
+  /** -1 for "does not say". */
+  readonly lastFetchedEpoch: number
+}
+
+export interface FetchResult {
+  readonly error: KafkaError
+  /** -1 with an error, as the two below. */
+  readonly highWatermark: number
+  readonly lastStableOffset: number
+  readonly logStartOffset: number
+  readonly divergingEpoch: { readonly epoch: number; readonly endOffset: number } | undefined
+  /** null except with `upTo: 'lastStable'`. */
+  readonly abortedTransactions: readonly AbortedTransaction[] | null
+  readonly records: readonly Buffer[]
+  readonly sizeBytes: number
+}
+
+/** Where partitions are found; they may come and go while a fetch waits. */
+export interface PartitionFinder {
+  get(topic: string, partition: number): Partition | undefined
+}
+
+const NO_RECORDS: readonly Buffer[] = []
+
+function failed(error: KafkaError): FetchResult {
+  return {
+    error,
+    highWatermark: -1,
+    lastStableOffset: -1,
+    logStartOffset: -1,
+    divergingEpoch: undefined,
+    abortedTransactions: null,
+    records: NO_RECORDS,
+    sizeBytes: 0,
+  }
+}
+
+/** Reads for fetch requests, and lets them wait. */
+export class FetchReader {
+  readonly #partitions: PartitionFinder
+  readonly #time: Time
+  readonly #logger: Logger
+
+  constructor(partitions: PartitionFinder, time: Time, logger: Logger) {
+    this.#partitions = partitions
+    this.#time = time
+    this.#logger = logger
+  }
+
+  /** See ReplicaManager.fetch. */
+  fetch(
+    params: FetchParams,
+    specs: readonly FetchSpec[],
+    onWait: (wake: () => void) => void,
+  ): FetchResult[] | Promise<FetchResult[]> {
+    const results = this.#readFrom(params, specs, 0, [], params.maxBytes)
+    if (results instanceof Promise || !isEnough(params, results)) return this.#wait(params, specs, results, onWait)
+    return results
+  }
+
+  async #wait(
+    params: FetchParams,
+    specs: readonly FetchSpec[],
+    first: FetchResult[] | Promise<FetchResult[]>,
+    onWait: (wake: () => void) => void,
+  ): Promise<FetchResult[]> {
+    const deadlineMs = this.#time.monotonicMs() + params.maxWaitMs
+    let isAbandoned = false
+    let results = first instanceof Promise ? await first : first
+    while (!isEnough(params, results) && !isAbandoned) {
+      const restMs = deadlineMs - this.#time.monotonicMs()
+      if (restMs <= 0) break
+      const watched = this.#watch(params, specs, results)
+      // Where partitions moved on while others were read from disk, there may be enough already.
+      if (watched !== undefined) {
+        await new Promise<void>((resolve) => {
+          const wait = new FetchWait(this.#time, watched, params.minBytes, restMs, resolve)
+          onWait(() => {
+            isAbandoned = true
+            wait.wake()
+          })
+        })
+        if (isAbandoned) break
+      }
+      const again = this.#readFrom(params, specs, 0, [], params.maxBytes)
+      results = again instanceof Promise ? await again : again
+    }
+    return results
+  }
+
+  /** undefined when a partition has got more to read since `results` were read. */
+  #watch(params: FetchParams, specs: readonly FetchSpec[], results: readonly FetchResult[]): Watched[] | undefined {
+    const watched: Watched[] = []
+    for (const [index, spec] of specs.entries()) {
+      const partition = this.#partitions.get(spec.topic, spec.partition)
+      const result = results[index]!
+      if (partition === undefined) return undefined
+      if (params.upTo === 'highWatermark' && partition.log.highWatermark !== result.highWatermark) return undefined
+      if (params.upTo === 'lastStable' && partition.log.lastStableOffset !== result.lastStableOffset) return undefined
+      watched.push({ partition, availableBytes: result.sizeBytes, maxBytes: spec.maxBytes })
+    }
+    return watched
+  }
+
+  /** Reads from the specs at `start` on; goes on asynchronously from the first that has to wait for the disk. */
+  #readFrom(
+    params: FetchParams,
+    specs: readonly FetchSpec[],
+    start: number,
+    results: FetchResult[],
+    budgetBytes: number,
+  ): FetchResult[] | Promise<FetchResult[]> {
+    let restBytes = budgetBytes
+    // Until something is found, the first batch is given whatever its size, or a consumer could never get past it.
+    let minOneBatch = results.every((result) => result.sizeBytes === 0)
+    for (let index = start; index < specs.length; index++) {
+      const result = this.#readOne(params, specs[index]!, restBytes, minOneBatch)
+      if (result instanceof Promise) {
+        return result.then((late) => {
+          results.push(late)
+          return this.#readFrom(params, specs, index + 1, results, Math.max(0, restBytes - late.sizeBytes))
+        })
+      }
+      results.push(result)
+      if (result.sizeBytes > 0) minOneBatch = false
+      restBytes = Math.max(0, restBytes - result.sizeBytes)
+    }
+    return results
+  }
+
+  #readOne(
+    params: FetchParams,
+    spec: FetchSpec,
+    restBytes: number,
+    minOneBatch: boolean,
+  ): FetchResult | Promise<FetchResult> {
+    const partition = this.#partitions.get(spec.topic, spec.partition)
+    if (partition === undefined) return failed(errors.NOT_LEADER_OR_FOLLOWER)
+    if (spec.topicId !== undefined && spec.topicId !== partition.topicId) return failed(errors.INCONSISTENT_TOPIC_ID)
+    const refusal = partition.refusal(spec.currentLeaderEpoch, params.mustLead)
+    if (refusal !== undefined) return failed(refusal)
+    if (params.replicaId >= 0 && !partition.state.replicas.includes(params.replicaId)) {
+      return failed(spec.currentLeaderEpoch === -1 ? errors.NOT_LEADER_OR_FOLLOWER : errors.UNKNOWN_LEADER_EPOCH)
+    }
+    const { log } = partition
+    const before = {
+      highWatermark: log.highWatermark,
+      lastStableOffset: log.lastStableOffset,
+      logStartOffset: log.logStartOffset,
+    }
+    const finish = (data: FetchData): FetchResult => ({
+      error: errors.NONE,
+      ...before,
+      divergingEpoch: undefined,
+      abortedTransactions: data.abortedTransactions ?? null,
+      records: data.records,
+      sizeBytes: data.sizeBytes,
+    })
+    try {
+      if (spec.lastFetchedEpoch !== -1) {
+        const diverging = divergence(partition, spec)
+        if (diverging !== undefined) return { ...failed(errors.NONE), ...before, divergingEpoch: diverging }
+      }
+      const maxBytes = Math.min(spec.maxBytes, restBytes)
+      const data = partition.read(spec.fetchOffset, Math.max(0, maxBytes), minOneBatch && maxBytes >= 0, params.upTo)
+      // Apache Kafka stumbles over a negative size when there is something to read.
+      if (maxBytes < 0 && spec.fetchOffset < partition.bound(params.upTo)) return failed(errors.UNKNOWN_SERVER_ERROR)
+      if (!(data instanceof Promise)) return finish(data)
+      return data.then(finish, (error) => this.#failure(partition, spec, error))
+    } catch (error) {
+      return this.#failure(partition, spec, error)
+    }
+  }
+
+  #failure(partition: Partition, spec: FetchSpec, error: unknown): FetchResult {
+    if (!(error instanceof LogError)) throw error
+    if (error.error !== 'OFFSET_OUT_OF_RANGE' && partition.log.offline === undefined) {
+      this.#logger.warn(`Reading ${partition} at offset ${spec.fetchOffset} failed: ${error.message}`)
+    }
+    return failed(errors[error.error])
+  }
+}
+
+/** Where the reader's log parts from this one (KIP-595). Throws LogError OFFSET_OUT_OF_RANGE when that cannot be told. */
+function divergence(partition: Partition, spec: FetchSpec): { epoch: number; endOffset: number } | undefined {
+  const { log } = partition
+  const end = log.endOffsetForEpoch(spec.lastFetchedEpoch)
+  if (end === undefined) throw new LogError('OFFSET_OUT_OF_RANGE', `no end of epoch ${spec.lastFetchedEpoch} is known`)
+  if (spec.fetchOffset < log.logStartOffset) throw new LogError('OFFSET_OUT_OF_RANGE', `offset ${spec.fetchOffset}`)
+  if (end.leaderEpoch >= spec.lastFetchedEpoch && end.offset >= spec.fetchOffset) return undefined
+  return { epoch: end.leaderEpoch, endOffset: end.offset }
+}
+
+function isEnough(params: FetchParams, results: readonly FetchResult[]): boolean {
+  if (params.maxWaitMs <= 0 || results.length === 0) return true
+  let sizeBytes = 0
+  for (const result of results) {
+    if (result.error !== errors.NONE || result.divergingEpoch !== undefined) return true
+    sizeBytes += result.sizeBytes
+  }
+  return sizeBytes >= params.minBytes
+}

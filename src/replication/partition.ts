@@ -1,0 +1,143 @@
+import { LogError } from '../log/append-error.ts'
+import type { AppendInfo, AppendOrigin, FetchData, PartitionLogApi, ReadUpTo } from '../log/types.ts'
+import { errors, type KafkaError } from '../protocol/errors.ts'
+import type { FetchWait } from './purgatory.ts'
+
+/** What the metadata log says of a partition, as far as serving it goes. */
+export interface PartitionState {
+  readonly topic: string
+  readonly topicId: string
+  readonly partition: number
+  /** Broker id, -1 for none. */
+  readonly leader: number
+  readonly leaderEpoch: number
+  readonly replicas: readonly number[]
+  readonly isr: readonly number[]
+  /** min.insync.replicas of the topic. */
+  readonly minInsyncReplicas: number
+}
+
+/** A partition of which this broker has a replica: its log, and its part in the replication of it. */
+export class Partition {
+  readonly topic: string
+  readonly topicId: string
+  readonly partition: number
+  readonly log: PartitionLogApi
+  readonly #nodeId: number
+  #state: PartitionState
+  /** Fetch requests that wait for more in this partition, with their place in the request. */
+  readonly #waits = new Map<FetchWait, number>()
+
+  constructor(nodeId: number, state: PartitionState, log: PartitionLogApi) {
+    this.topic = state.topic
+    this.topicId = state.topicId
+    this.partition = state.partition
+    this.log = log
+    this.#nodeId = nodeId
+    this.#state = state
+    this.#begin()
+  }
+
+  get state(): PartitionState {
+    return this.#state
+  }
+
+  get isLeader(): boolean {
+    return this.#state.leader === this.#nodeId
+  }
+
+  get leaderEpoch(): number {
+    return this.#state.leaderEpoch
+  }
+
+  /** Takes over what the metadata log says now; waiting requests look again. */
+  update(state: PartitionState): void {
+    const isNewEpoch = state.leaderEpoch !== this.#state.leaderEpoch
+    this.#state = state
+    if (isNewEpoch) this.#begin()
+    this.wakeAll()
+  }
+
+  /** A new leader notes where its epoch starts; alone in sync, everything it has is committed. */
+  #begin(): void {
+    if (!this.isLeader || this.log.offline !== undefined) return
+    this.log.assignEpoch(this.#state.leaderEpoch, this.log.logEndOffset)
+    this.#advanceHighWatermark()
+  }
+
+  /**
+   * Why this broker does not serve the partition to a client that believes in `currentLeaderEpoch` (-1: it does not say);
+   * undefined when it does.
+   */
+  refusal(currentLeaderEpoch: number, mustLead: boolean): KafkaError | undefined {
+    if (currentLeaderEpoch !== -1 && currentLeaderEpoch !== this.#state.leaderEpoch) {
+      return currentLeaderEpoch < this.#state.leaderEpoch ? errors.FENCED_LEADER_EPOCH : errors.UNKNOWN_LEADER_EPOCH
+    }
+    if (mustLead && !this.isLeader) return errors.NOT_LEADER_OR_FOLLOWER
+    return this.log.offline === undefined ? undefined : errors.KAFKA_STORAGE_ERROR
+  }
+
+  /** Rejects with LogError (AppendError for what the log itself refuses). Takes the buffers over. */
+  async append(records: readonly Buffer[], acks: number, origin: AppendOrigin): Promise<AppendInfo> {
+    const { leaderEpoch, isr, replicas, minInsyncReplicas } = this.#state
+    if (!this.isLeader) throw new LogError('NOT_LEADER_OR_FOLLOWER', `broker ${this.#nodeId} does not lead ${this}`)
+    const minIsr = Math.min(minInsyncReplicas, replicas.length)
+    if (acks === -1 && isr.length < minIsr) throw new NotEnoughReplicas(isr.length, minIsr)
+    const info = await this.log.append(records, { leaderEpoch, origin })
+    if (!info.duplicate) this.#committed(info.sizeBytes)
+    return info
+  }
+
+  #committed(sizeBytes: number): void {
+    if (this.isLeader) this.#advanceHighWatermark()
+    for (const [wait, index] of this.#waits) wait.grew(index, sizeBytes)
+  }
+
+  #advanceHighWatermark(): void {
+    const { isr } = this.#state
+    if (isr.length === 1 && isr[0] === this.#nodeId) this.log.advanceHighWatermark(this.log.logEndOffset)
+  }
+
+  /** Throws LogError. */
+  read(offset: number, maxBytes: number, minOneBatch: boolean, upTo: ReadUpTo): FetchData | Promise<FetchData> {
+    return this.log.read(offset, { maxBytes, minOneBatch, upTo })
+  }
+
+  /** The offset that readers who may see `upTo` this stop at. */
+  bound(upTo: ReadUpTo): number {
+    if (upTo === 'logEnd') return this.log.logEndOffset
+    return upTo === 'highWatermark' ? this.log.highWatermark : this.log.lastStableOffset
+  }
+
+  /** DeleteRecords: answers the new low watermark. Throws LogError OFFSET_OUT_OF_RANGE. */
+  deleteRecordsBefore(offset: number): number {
+    this.log.advanceLogStart(offset, 'client deletion')
+    this.wakeAll()
+    return this.log.logStartOffset
+  }
+
+  watch(wait: FetchWait, index: number): void {
+    this.#waits.set(wait, index)
+  }
+
+  unwatch(wait: FetchWait): void {
+    this.#waits.delete(wait)
+  }
+
+  /** Something else than an append happened: whoever waits looks at once. */
+  wakeAll(): void {
+    for (const wait of this.#waits.keys()) wait.wake()
+  }
+
+  toString(): string {
+    return `${this.topic}-${this.partition}`
+  }
+}
+
+/** Too few replicas are in sync for acks=all. */
+export class NotEnoughReplicas extends Error {
+  constructor(inSync: number, required: number) {
+    super(`${inSync} replicas are in sync, ${required} are required`)
+    this.name = 'NotEnoughReplicas'
+  }
+}

@@ -1,0 +1,194 @@
+import { AppendError, LogError } from '../log/append-error.ts'
+import type { AppendInfo, AppendOrigin, LogConfig, PartitionLogApi, RecordError } from '../log/types.ts'
+import type { Logger } from '../platform/logger.ts'
+import type { Time } from '../platform/time.ts'
+import { errors, type KafkaError } from '../protocol/errors.ts'
+import { type FetchParams, FetchReader, type FetchResult, type FetchSpec } from './fetch-reader.ts'
+import { NotEnoughReplicas, Partition, type PartitionState } from './partition.ts'
+
+/** What the replica manager needs of the log store. */
+export interface Logs {
+  get(topic: string, partition: number): PartitionLogApi | undefined
+  create(
+    topic: string,
+    partition: number,
+    topicId: string,
+    config: LogConfig,
+  ): PartitionLogApi | Promise<PartitionLogApi>
+  delete(topic: string, partition: number): void | Promise<void>
+  all(): Iterable<PartitionLogApi>
+}
+
+/** What became of an append to one partition. */
+export interface AppendResult {
+  readonly error: KafkaError
+  /** null where there is no error. */
+  readonly message: string | null
+  readonly recordErrors: readonly RecordError[]
+  /** undefined where there is an error. */
+  readonly info: AppendInfo | undefined
+  /** The log's start, with some errors too; -1 for unknown. */
+  readonly logStartOffset: number
+}
+
+const NO_RECORD_ERRORS: readonly RecordError[] = []
+
+export interface ReplicaManagerOptions {
+  readonly nodeId: number
+  readonly logs: Logs
+  readonly time: Time
+  readonly logger: Logger
+  /** The settings in force for the log of a topic. */
+  readonly logConfigOf: (topic: string) => LogConfig
+}
+
+/** The replicas that this broker has: made, changed and removed as the metadata log says, appended to and read from. */
+export class ReplicaManager {
+  readonly nodeId: number
+  readonly #logs: Logs
+  readonly #logger: Logger
+  readonly #logConfigOf: (topic: string) => LogConfig
+  readonly #topics = new Map<string, Map<number, Partition>>()
+  readonly #reader: FetchReader
+
+  constructor(options: ReplicaManagerOptions) {
+    this.nodeId = options.nodeId
+    this.#logs = options.logs
+    this.#logger = options.logger
+    this.#logConfigOf = options.logConfigOf
+    this.#reader = new FetchReader(this, options.time, options.logger)
+  }
+
+  /** undefined where this broker has no replica. */
+  get(topic: string, partition: number): Partition | undefined {
+    return this.#topics.get(topic)?.get(partition)
+  }
+
+  *all(): Generator<Partition> {
+    for (const partitions of this.#topics.values()) yield* partitions.values()
+  }
+
+  /**
+   * Follows a change of the metadata log: partitions that are new here get a log, those known take over their state, and
+   * those whose replicas no longer contain this broker go. Resolves when the logs are there.
+   */
+  async apply(changed: readonly PartitionState[], removed: readonly PartitionState[]): Promise<void> {
+    for (const state of removed) await this.#remove(state)
+    const pending: Promise<void>[] = []
+    for (const state of changed) {
+      if (!state.replicas.includes(this.nodeId)) {
+        await this.#remove(state)
+        continue
+      }
+      const known = this.get(state.topic, state.partition)
+      if (known !== undefined && known.topicId === state.topicId) known.update(state)
+      else pending.push(this.#add(state))
+    }
+    await Promise.all(pending)
+  }
+
+  async #add(state: PartitionState): Promise<void> {
+    const { topic, partition, topicId } = state
+    const config = this.#logConfigOf(topic)
+    let log = this.#logs.get(topic, partition)
+    if (log !== undefined && log.topicId !== '' && log.topicId !== topicId) {
+      // A topic of the same name was deleted and made again while this broker was down.
+      this.#logger.warn(`Log of ${topic}-${partition} is of topic id ${log.topicId}, not ${topicId}: removing it`)
+      await this.#logs.delete(topic, partition)
+      log = undefined
+    }
+    if (log === undefined) log = await this.#logs.create(topic, partition, topicId, config)
+    else if (log.offline === undefined) {
+      if (log.topicId === '') log.assignTopicId(topicId)
+      log.updateConfig(config)
+    }
+    let partitions = this.#topics.get(topic)
+    if (partitions === undefined) {
+      partitions = new Map()
+      this.#topics.set(topic, partitions)
+    }
+    partitions.set(partition, new Partition(this.nodeId, state, log))
+  }
+
+  async #remove({ topic, topicId, partition }: PartitionState): Promise<void> {
+    const partitions = this.#topics.get(topic)
+    const known = partitions?.get(partition)
+    if (known === undefined || known.topicId !== topicId) return
+    partitions!.delete(partition)
+    if (partitions!.size === 0) this.#topics.delete(topic)
+    known.wakeAll()
+    await this.#logs.delete(topic, partition)
+  }
+
+  /** After the first image: logs that no partition has are of topics that were deleted while this broker was down. */
+  async removeStrays(): Promise<void> {
+    const strays = [...this.#logs.all()].filter((log) => this.get(log.topic, log.partition)?.log !== log)
+    for (const log of strays) {
+      this.#logger.warn(`Log of ${log.topic}-${log.partition} belongs to no partition of this broker: removing it`)
+      await this.#logs.delete(log.topic, log.partition)
+    }
+  }
+
+  /** Settings of a topic, or of all (undefined), may have changed. */
+  configChanged(topic: string | undefined): void {
+    const topics = topic === undefined ? [...this.#topics.keys()] : [topic]
+    for (const name of topics) {
+      const partitions = this.#topics.get(name)
+      if (partitions === undefined) continue
+      const config = this.#logConfigOf(name)
+      for (const { log } of partitions.values()) if (log.offline === undefined) log.updateConfig(config)
+    }
+  }
+
+  /**
+   * Appends to one partition and waits for what `acks` (-1, 0 or 1) asks. Offsets are assigned before it returns, so that
+   * calls in a row keep their order. Takes the buffers over. Never rejects: what went wrong is in the result.
+   */
+  async append(
+    topic: string,
+    partition: number,
+    records: readonly Buffer[],
+    acks: number,
+    origin: AppendOrigin,
+  ): Promise<AppendResult> {
+    const target = this.get(topic, partition)
+    if (target === undefined) return refused(errors.NOT_LEADER_OR_FOLLOWER, `no replica of ${topic}-${partition} here`)
+    try {
+      const info = await target.append(records, acks, origin)
+      return {
+        error: errors.NONE,
+        message: null,
+        recordErrors: NO_RECORD_ERRORS,
+        info,
+        logStartOffset: info.logStartOffset,
+      }
+    } catch (error) {
+      return this.#failed(target, error)
+    }
+  }
+
+  #failed(target: Partition, error: unknown): AppendResult {
+    if (error instanceof NotEnoughReplicas) return refused(errors.NOT_ENOUGH_REPLICAS, error.message)
+    if (!(error instanceof LogError)) throw error
+    const recordErrors = error instanceof AppendError ? error.recordErrors : NO_RECORD_ERRORS
+    // As in Apache Kafka, only a refusal over single records says where the log starts.
+    const logStartOffset = recordErrors.length > 0 ? target.log.logStartOffset : -1
+    return { ...refused(errors[error.error], error.message), recordErrors, logStartOffset }
+  }
+
+  /**
+   * Reads from partitions in the order given, and waits up to `params.maxWaitMs` for `params.minBytes`. One result per
+   * spec, in order. `onWait` is called if the request has to wait, with what ends the waiting early.
+   */
+  fetch(
+    params: FetchParams,
+    specs: readonly FetchSpec[],
+    onWait: (wake: () => void) => void,
+  ): FetchResult[] | Promise<FetchResult[]> {
+    return this.#reader.fetch(params, specs, onWait)
+  }
+}
+
+function refused(error: KafkaError, message: string): AppendResult {
+  return { error, message, recordErrors: NO_RECORD_ERRORS, info: undefined, logStartOffset: -1 }
+}
