@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module'
+import { copyMatch } from './copy-match.ts'
 import { corrupt, tooLarge } from './errors.ts'
 
 /** Raw snappy blocks: what the framing around them is made of. */
@@ -48,23 +49,24 @@ export function snappyCompress(blocks: SnappyBlocks, input: Buffer): Buffer {
 
 /** Decompresses xerial framing or one raw block, told apart by the magic. Throws RecordsError. */
 export function snappyDecompress(blocks: SnappyBlocks, input: Buffer, maxBytes: number): Buffer {
-  const chunks = isXerial(input, 0) ? xerialChunks(input) : [input]
-  const sizes = chunks.map(claimedSize)
-  const total = sizes.reduce((sum, size) => sum + size, 0)
-  if (total > maxBytes) throw tooLarge(`snappy data of ${total} bytes, at most ${maxBytes} are allowed`)
+  let total = 0
+  eachBlock(input, (block) => {
+    total += claimedSize(block)
+    if (total > maxBytes) throw tooLarge(`snappy data of more than ${maxBytes} bytes`)
+  })
   const output = Buffer.allocUnsafe(total)
   let at = 0
-  chunks.forEach((chunk, i) => {
-    const end = at + sizes[i]!
-    decompressBlock(blocks, chunk, output.subarray(at, end))
+  eachBlock(input, (block) => {
+    const end = at + claimedSize(block)
+    decompressBlock(blocks, block, output.subarray(at, end))
     at = end
   })
   return output
 }
 
-function decompressBlock(blocks: SnappyBlocks, chunk: Buffer, output: Buffer): void {
+function decompressBlock(blocks: SnappyBlocks, block: Buffer, output: Buffer): void {
   try {
-    blocks.decompress(chunk, output)
+    blocks.decompress(block, output)
   } catch (error) {
     throw corrupt(`snappy block: ${(error as Error).message}`)
   }
@@ -75,9 +77,12 @@ function isXerial(input: Buffer, at: number): boolean {
   return input.compare(XERIAL_MAGIC, 0, XERIAL_MAGIC.length, at, at + XERIAL_MAGIC.length) === 0
 }
 
-/** The blocks of a xerial stream. A header may come again between them: streams can be concatenated. */
-function xerialChunks(input: Buffer): Buffer[] {
-  const chunks: Buffer[] = []
+/** Calls back with the blocks of the stream. A header may come again between them: streams can be concatenated. */
+function eachBlock(input: Buffer, onBlock: (block: Buffer) => void): void {
+  if (!isXerial(input, 0)) {
+    onBlock(input)
+    return
+  }
   let at = 0
   while (at < input.length) {
     if (isXerial(input, at)) {
@@ -88,10 +93,9 @@ function xerialChunks(input: Buffer): Buffer[] {
     const length = input.readInt32BE(at)
     at += 4
     if (length <= 0 || length > input.length - at) throw corrupt(`snappy block of ${length} bytes`)
-    chunks.push(input.subarray(at, at + length))
+    onBlock(input.subarray(at, at + length))
     at += length
   }
-  return chunks
 }
 
 /** What a block says it grows to. */
@@ -116,6 +120,8 @@ function preamble(block: Buffer): { value: number; next: number } {
 export const javaScriptSnappy: SnappyBlocks = { compress: compressBlock, decompress: expandBlock }
 
 const COPY_4 = 3
+/** Longer literals have 1 to 4 bytes for their length. */
+const MAX_SHORT_LITERAL = 60
 
 function expandBlock(input: Buffer, output: Buffer): void {
   let at = preamble(input).next
@@ -125,8 +131,8 @@ function expandBlock(input: Buffer, output: Buffer): void {
     const kind = tag & 3
     if (kind === 0) {
       let length = (tag >>> 2) + 1
-      if (length > 60) {
-        const bytes = length - 60
+      if (length > MAX_SHORT_LITERAL) {
+        const bytes = length - MAX_SHORT_LITERAL
         if (bytes > input.length - at) throw corrupt('literal length cut off')
         length = input.readUIntLE(at, bytes) + 1
         at += bytes
@@ -142,21 +148,15 @@ function expandBlock(input: Buffer, output: Buffer): void {
     const offset = kind === 1 ? ((tag & 0xe0) << 3) | input[at]! : input.readUIntLE(at, extra)
     at += extra
     if (offset === 0 || offset > out || length > output.length - out) throw corrupt('copy out of bounds')
-    out = copyWithin(output, out, offset, length)
+    copyMatch(output, out, offset, length)
+    out += length
   }
   if (out !== output.length) throw corrupt('block of another length than it says')
 }
 
-/** Copies `length` bytes from `offset` back; the ranges may overlap, which repeats the pattern. */
-function copyWithin(output: Buffer, at: number, offset: number, length: number): number {
-  const end = at + length
-  for (let to = at, from = at - offset; to < end; to++, from++) output[to] = output[from]!
-  return end
-}
-
 const HASH_BITS = 14
 const HASH_MULTIPLIER = 0x1e35a7bd
-/** Copies reach back 16 bits; blocks larger than that are hashed with positions relative to their start all the same. */
+/** The copies written here reach back 16 bits. */
 const MAX_COPY_OFFSET = 0xffff
 
 function compressBlock(input: Buffer): Buffer {
@@ -202,10 +202,10 @@ function writeLiteral(input: Buffer, from: number, to: number, output: Buffer, a
   const length = to - from
   if (length === 0) return at
   let out = at
-  if (length <= 60) output[out++] = (length - 1) << 2
+  if (length <= MAX_SHORT_LITERAL) output[out++] = (length - 1) << 2
   else {
     const bytes = length <= 0x100 ? 1 : length <= 0x1_0000 ? 2 : length <= 0x100_0000 ? 3 : 4
-    output[out++] = (59 + bytes) << 2
+    output[out++] = (MAX_SHORT_LITERAL - 1 + bytes) << 2
     out = output.writeUIntLE(length - 1, out, bytes)
   }
   return out + input.copy(output, out, from, to)

@@ -1,0 +1,12 @@
+/** Below this a plain loop beats a call. */
+const WORTH_A_CALL = 32
+
+/** Copies `length` bytes within `output`, from `offset` back to `at`; where they overlap, the pattern repeats. */
+export function copyMatch(output: Buffer, at: number, offset: number, length: number): void {
+  const from = at - offset
+  if (length > WORTH_A_CALL && offset >= length) {
+    output.copyWithin(at, from, from + length)
+    return
+  }
+  for (let i = 0; i < length; i++) output[at + i] = output[from + i]!
+}
