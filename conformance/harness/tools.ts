@@ -1,0 +1,56 @@
+import { expect } from 'vitest'
+import type { Broker } from './broker.ts'
+import { freshDir } from './cache.ts'
+import { classpath, kafkaCoordinates } from './maven.ts'
+import { jvmFlags, type KafkaToolOptions, runKafkaTool } from './oracle.ts'
+import { Daemon } from './process.ts'
+
+/** The classes behind the scripts that Apache Kafka ships. */
+const classes = {
+  'kafka-topics': 'org.apache.kafka.tools.TopicCommand',
+  'kafka-configs': 'kafka.admin.ConfigCommand',
+  'kafka-console-producer': 'org.apache.kafka.tools.ConsoleProducer',
+  'kafka-console-consumer': 'org.apache.kafka.tools.consumer.ConsoleConsumer',
+  'kafka-consumer-groups': 'org.apache.kafka.tools.consumer.group.ConsumerGroupCommand',
+  'kafka-groups': 'org.apache.kafka.tools.GroupsCommand',
+  'kafka-get-offsets': 'org.apache.kafka.tools.GetOffsetShell',
+  'kafka-delete-records': 'org.apache.kafka.tools.DeleteRecordsCommand',
+  'kafka-log-dirs': 'org.apache.kafka.tools.LogDirsCommand',
+  'kafka-broker-api-versions': 'org.apache.kafka.tools.BrokerApiVersionsCommand',
+  'kafka-metadata-quorum': 'org.apache.kafka.tools.MetadataQuorumCommand',
+  'kafka-features': 'org.apache.kafka.tools.FeatureCommand',
+  'kafka-cluster': 'org.apache.kafka.tools.ClusterTool',
+  'kafka-dump-log': 'org.apache.kafka.tools.DumpLogSegments',
+  'kafka-verifiable-producer': 'org.apache.kafka.tools.VerifiableProducer',
+  'kafka-verifiable-consumer': 'org.apache.kafka.tools.VerifiableConsumer',
+  'kafka-producer-perf-test': 'org.apache.kafka.tools.ProducerPerformance',
+  'kafka-consumer-perf-test': 'org.apache.kafka.tools.ConsumerPerformance',
+  'kafka-client-compatibility-test': 'org.apache.kafka.tools.ClientCompatibilityTest',
+} as const
+
+export type KafkaTool = keyof typeof classes
+
+/** Runs a tool that must succeed, and returns its standard output. */
+export async function tool(name: KafkaTool, args: readonly string[], options: KafkaToolOptions = {}): Promise<string> {
+  const { status, stdout, stderr } = await runKafkaTool(classes[name], args, options)
+  expect(status, `${name} ${args.join(' ')}\n${stdout}\n${stderr}`).toBe(0)
+  return stdout
+}
+
+/** Runs a tool against a broker: `--bootstrap-server` goes first. */
+export function toolOn(
+  broker: Broker,
+  name: KafkaTool,
+  args: readonly string[],
+  options: KafkaToolOptions = {},
+): Promise<string> {
+  return tool(name, ['--bootstrap-server', broker.bootstrap, ...args], options)
+}
+
+/** A tool that keeps running, such as a consumer. */
+export async function toolDaemon(name: KafkaTool, args: readonly string[]): Promise<Daemon> {
+  const dir = freshDir(name)
+  const flags = [...jvmFlags, '-Xmx256m', '-Dorg.slf4j.simpleLogger.defaultLogLevel=error']
+  const command = [...flags, '-cp', await classpath(kafkaCoordinates), classes[name], ...args]
+  return new Daemon('java', command, { cwd: dir, logFile: `${dir}/out` })
+}
