@@ -122,7 +122,7 @@ export function minWireBytes(value: ValuePlan): number {
 export function heapBytes(value: ValuePlan): number {
   if (value.kind === 'array') return 32
   if (value.kind === 'primitive') return PRIMITIVE_HEAP_BYTES[value.method] ?? 0
-  return value.struct.fields.reduce((sum, field) => sum + 8 + (field.present ? heapBytes(field.value) : 0), 24)
+  return value.struct.fields.reduce((sum, field) => sum + 8 + heapBytes(field.value), 24)
 }
 
 const PRIMITIVE_WIRE_BYTES: { readonly [M in PrimitiveMethod]: number } = {

@@ -18,10 +18,11 @@ const TWO_32 = 2 ** 32
 const MAX_TAGGED_FIELDS = 1024
 
 /**
- * What a decoded frame may weigh on the heap, by a static estimate per array element: four times the frame, plus this
- * floor, which leaves room for honest frames of many small elements (a fetch of 100,000 partitions is 3.3 MB of frame).
+ * What the objects decoded from a frame may weigh on the heap, by a static estimate per array element: as much as the frame,
+ * plus this allowance for honest frames of many small elements (a fetch of 100,000 partitions is 3.3 MB of frame). With the
+ * frame itself, and strings at up to twice their bytes, a large frame stays under four times its size.
  */
-const HEAP_BUDGET_FLOOR_BYTES = 16 * 1024 * 1024
+const HEAP_ALLOWANCE_BYTES = 32 * 1024 * 1024
 
 /** Up to this many bytes an ASCII string is read and written in JavaScript: cheaper than a call out of the engine. */
 const SHORT_STRING_BYTES = 48
@@ -40,7 +41,7 @@ export class Reader {
   #heapBudgetBytes: number
 
   /** `heapBudgetBytes`: what the arrays decoded may weigh in all, by the estimate {@link arrayCount} is given. */
-  constructor(buffer: Buffer, pos = 0, heapBudgetBytes = HEAP_BUDGET_FLOOR_BYTES + 4 * buffer.length) {
+  constructor(buffer: Buffer, pos = 0, heapBudgetBytes = HEAP_ALLOWANCE_BYTES + buffer.length) {
     this.#buffer = buffer
     this.pos = pos
     this.end = buffer.length
@@ -369,8 +370,9 @@ export class Writer {
       this.int32(-0x80000000)
       this.int32(0)
     } else {
-      this.int32(Math.floor(value / TWO_32))
-      this.int32(value >>> 0)
+      const high = Math.floor(value / TWO_32)
+      this.int32(high)
+      this.int32(value - high * TWO_32)
     }
   }
 
