@@ -123,14 +123,15 @@ function gunzip(input: Buffer, maxBytes: number): Buffer {
   }
 }
 
-const shared = new Compression()
+/** The one that is used where no other is given. */
+export const sharedCompression = new Compression()
 
 /** See `Compression.compress`. */
 export function compress(codec: Codec, input: Buffer, level?: number): Buffer {
-  return shared.compress(codec, input, level)
+  return sharedCompression.compress(codec, input, level)
 }
 
 /** See `Compression.decompress`. */
 export function decompress(codec: Codec, input: Buffer, maxBytes: number): Buffer {
-  return shared.decompress(codec, input, maxBytes)
+  return sharedCompression.decompress(codec, input, maxBytes)
 }

@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module'
-import { copyMatch } from './copy-match.ts'
+import { copyLiteral, copyMatch } from './copy.ts'
 import { corrupt } from './errors.ts'
 
 /** Raw LZ4 blocks: what frames are made of. */
@@ -96,8 +96,7 @@ function expandBlock(input: Buffer, output: Buffer, from: number, limit: number,
       at = end
     }
     if (literals > input.length - at || literals > limit - out) throw corrupt('lz4 literals out of bounds')
-    if (literals > 16) input.copy(output, out, at, at + literals)
-    else for (let i = 0; i < literals; i++) output[out + i] = input[at + i]!
+    copyLiteral(input, at, output, out, literals)
     at += literals
     out += literals
     if (at === input.length) return out

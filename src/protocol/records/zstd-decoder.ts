@@ -1,4 +1,4 @@
-import { copyMatch } from './copy-match.ts'
+import { copyLiteral, copyMatch } from './copy.ts'
 import { corrupt, type RecordsError, tooLarge } from './errors.ts'
 import {
   type FseTable,
@@ -235,10 +235,8 @@ class FrameDecoder {
   private copyLiterals(bytes: Uint8Array, from: number, to: number): void {
     const length = to - from
     this.room(length)
-    const { output, at } = this
-    if (length > 24) output.set(bytes.subarray(from, to), at)
-    else for (let i = 0; i < length; i++) output[at + i] = bytes[from + i]!
-    this.at = at + length
+    copyLiteral(bytes, from, this.output, this.at, length)
+    this.at += length
   }
 
   private runSequences(count: number, stream: ReverseBits, literals: Literals): void {
@@ -254,7 +252,7 @@ class FrameDecoder {
       const offsetCode = offsets.symbols[offsetState]!
       const matchCode = matches.symbols[matchState]!
       const lengthCode = lengths.symbols[lengthState]!
-      const offsetValue = 2 ** offsetCode + (stream.read(offsetCode) >>> 0)
+      const offsetValue = ((1 << offsetCode) | stream.read(offsetCode)) >>> 0
       const match = MATCH_LENGTHS.baselines[matchCode]! + stream.read(MATCH_LENGTHS.bits[matchCode]!)
       const length = LITERAL_LENGTHS.baselines[lengthCode]! + stream.read(LITERAL_LENGTHS.bits[lengthCode]!)
       if (length > literals.end - literal) throw corrupt('zstd sequence beyond its literals')

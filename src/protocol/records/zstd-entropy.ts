@@ -24,7 +24,7 @@ export class ReverseBits {
   read(count: number): number {
     this.bit -= count
     if (this.bit < this.startBit) throw corrupt('zstd bit stream too short')
-    if (count <= 17) return this.word(this.bit) & ((1 << count) - 1)
+    if (count <= 25) return this.word(this.bit) & ((1 << count) - 1)
     const low = this.word(this.bit) & 0xffff
     return ((this.word(this.bit + 16) & ((1 << (count - 16)) - 1)) << 16) | low
   }
@@ -37,6 +37,11 @@ export class ReverseBits {
     return missing >= count ? 0 : (this.word(this.startBit) << missing) & ((1 << count) - 1)
   }
 
+  /** The next 22 bits, two of the longest Huffman codes. There must be as many. */
+  peek22(): number {
+    return this.word(this.bit - 22) & 0x3f_ffff
+  }
+
   /** Consumes bits; `remaining` may become negative. */
   skip(count: number): void {
     this.bit -= count
@@ -45,7 +50,7 @@ export class ReverseBits {
   private word(bit: number): number {
     const bytes = this.bytes
     const at = bit >>> 3
-    return (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16)) >>> (bit & 7)
+    return (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> (bit & 7)
   }
 }
 
@@ -234,7 +239,18 @@ export function readHuffmanStream(
 ): void {
   const stream = new ReverseBits(bytes, start, end)
   const { maxBits, symbols, bits } = table
-  for (let at = from; at < to; at++) {
+  const mask = (1 << maxBits) - 1
+  let at = from
+  while (to - at >= 2 && stream.remaining >= 22) {
+    const word = stream.peek22()
+    const first = (word >>> (22 - maxBits)) & mask
+    const width = bits[first]!
+    const second = (word >>> (22 - maxBits - width)) & mask
+    output[at++] = symbols[first]!
+    output[at++] = symbols[second]!
+    stream.skip(width + bits[second]!)
+  }
+  for (; at < to; at++) {
     const index = stream.peekPadded(maxBits)
     output[at] = symbols[index]!
     stream.skip(bits[index]!)
