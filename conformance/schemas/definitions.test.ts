@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest'
+import { allMessages } from '../../src/protocol/all-messages.testkit.ts'
 import { apis, requestHeaderVersion, responseHeaderVersion } from '../../src/protocol/api-keys.ts'
 import {
   type Field,
@@ -9,7 +10,6 @@ import {
   type StructFields,
   type VersionRange,
 } from '../../src/protocol/schema.ts'
-import { allMessages } from '../../src/protocol/testkit/all-messages.ts'
 import { ZERO_UUID } from '../../src/protocol/uuid.ts'
 import { clientCoordinates, kafkaCoordinates } from '../harness/maven.ts'
 import { definitions, type JsonField, type JsonMessage } from './definitions.ts'

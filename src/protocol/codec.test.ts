@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
+import { allMessages } from './all-messages.testkit.ts'
 import { compile } from './compile.ts'
 import { interpret } from './interpret.ts'
+import { randomMessage } from './random-message.testkit.ts'
 import type { Message } from './schema.ts'
-import { allMessages } from './testkit/all-messages.ts'
-import { randomMessage } from './testkit/random-message.ts'
 import { Reader, Writer } from './wire.ts'
 
 const ROUNDS = 4

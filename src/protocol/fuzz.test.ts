@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest'
+import { allMessages } from './all-messages.testkit.ts'
 import { apis } from './api-keys.ts'
 import { codecOf } from './codec.ts'
 import { decodeRequestHeader, encodeRequest } from './frames.ts'
+import { randomMessage, SeededRandom } from './random-message.testkit.ts'
 import type { Message } from './schema.ts'
-import { allMessages } from './testkit/all-messages.ts'
-import { randomMessage, SeededRandom } from './testkit/random-message.ts'
 import { DecodeError, Reader, Writer } from './wire.ts'
 
 const SEED = 20_260_101

@@ -1,5 +1,5 @@
-import { type Field, type FieldType, includesVersion, type Message, type StructFields } from '../schema.ts'
-import { INT64_MAX, INT64_MIN } from '../wire.ts'
+import { type Field, type FieldType, includesVersion, type Message, type StructFields } from './schema.ts'
+import { INT64_MAX, INT64_MIN } from './wire.ts'
 
 type Values = { [name: string]: unknown }
 
