@@ -1,0 +1,179 @@
+import type { Random } from '../platform/random.ts'
+import type { OffsetCommitKey, OffsetCommitValue } from '../protocol/coordinator-records/offset-commit.ts'
+import { errors } from '../protocol/errors.ts'
+import type { DeleteGroupsResponse } from '../protocol/messages/delete-groups.ts'
+import type { ListGroupsRequest, ListGroupsResponse } from '../protocol/messages/list-groups.ts'
+import type { Message } from '../protocol/schema.ts'
+import { ZERO_UUID } from '../protocol/uuid.ts'
+import type { ClassicGroup } from './classic/classic-group.ts'
+import { type DescribedGroup, describeClassicGroup, undescribedGroup } from './classic/describe.ts'
+import { JoinOperation } from './classic/join.ts'
+import { Membership } from './classic/membership.ts'
+import { Rebalancer } from './classic/rebalancer.ts'
+import { groupFromRecord } from './classic/records.ts'
+import { SyncOperation } from './classic/sync.ts'
+import { CoordinatorError } from './coordinator-error.ts'
+import type { CoordinatorRecord, RecordType } from './coordinator-record.ts'
+import type { GroupCoordinatorConfig } from './group-config.ts'
+import { groupMetadata, legacyOffsetCommit, offsetCommit } from './group-records.ts'
+import { GroupStore } from './group-store.ts'
+import { type DeletedTopic, OffsetOperations } from './offsets/offset-operations.ts'
+import { OffsetStore } from './offsets/offset-store.ts'
+import type { Result } from './runtime/result.ts'
+import type { CoordinatorShard, RecordOrigin, ShardContext } from './runtime/shard.ts'
+
+const EXPIRATION_TIMER = 'expiration'
+/** DescribeGroups: later versions are told that a group is not there. */
+const LATEST_WITHOUT_NOT_FOUND = 5
+/** What records of the first format do not tell. */
+const NO_OFFSET_DETAILS = { leaderEpoch: -1, expireTimestamp: -1, topicId: ZERO_UUID }
+
+type ListedGroup = ListGroupsResponse['groups'][number]
+type DeletionResult = DeleteGroupsResponse['results'][number]
+
+/** The groups and offsets of one partition of __consumer_offsets. */
+export class GroupShard implements CoordinatorShard {
+  readonly joins: JoinOperation
+  readonly syncs: SyncOperation
+  readonly membership: Membership
+  readonly offsets: OffsetOperations
+  readonly #context: ShardContext
+  readonly #config: GroupCoordinatorConfig
+  readonly #groups: GroupStore
+  readonly #store: OffsetStore
+  readonly #rebalancer: Rebalancer
+
+  constructor(context: ShardContext, config: GroupCoordinatorConfig, random: Random) {
+    const { undo, timers, time, logger } = context
+    this.#context = context
+    this.#config = config
+    this.#groups = new GroupStore(undo, time)
+    this.#store = new OffsetStore(undo)
+    const classic = { groups: this.#groups, timers, config, random, logger }
+    this.#rebalancer = new Rebalancer(classic)
+    this.joins = new JoinOperation(classic, this.#rebalancer)
+    this.syncs = new SyncOperation(classic, this.#rebalancer)
+    this.membership = new Membership(classic, this.#rebalancer)
+    this.offsets = new OffsetOperations(this.#groups, this.#store, this.#rebalancer, config, time)
+  }
+
+  replay(record: CoordinatorRecord, origin: RecordOrigin): void {
+    if (isOf(record, groupMetadata)) {
+      const { group } = record.key
+      if (record.value === null) this.#groups.delete(group)
+      else this.#groups.put(groupFromRecord(group, record.value, this.#context.time))
+    } else if (isOf(record, offsetCommit)) {
+      this.#replayOffset(record.key, record.value, origin)
+    } else if (isOf(record, legacyOffsetCommit)) {
+      this.#replayOffset(record.key, record.value && { ...NO_OFFSET_DETAILS, ...record.value }, origin)
+    }
+  }
+
+  #replayOffset(key: OffsetCommitKey, value: OffsetCommitValue | null, origin: RecordOrigin): void {
+    if (value === null) {
+      this.#store.replayTombstone(key)
+      return
+    }
+    // Consumers that assign partitions by themselves have a group for their offsets only.
+    if (this.#groups.get(key.group) === undefined) this.#groups.classicOrNew(key.group)
+    this.#store.replayCommit(key, value, origin)
+  }
+
+  replayTransactionEnd(origin: RecordOrigin, committed: boolean): void {
+    this.#store.replayTransactionEnd(origin.producerId, committed)
+  }
+
+  onLoaded(): void {
+    for (const group of this.#classicGroups()) {
+      for (const member of group.members()) this.#rebalancer.awaitHeartbeat(group, member)
+      // The limit was lowered: whoever joins first again stays.
+      if (group.size > this.#config.maxGroupSize) this.#rebalancer.prepare(group, 'the group is over its maximum size')
+    }
+    this.#scheduleExpiration()
+  }
+
+  onUnloaded(): void {
+    for (const group of this.#classicGroups()) group.answerAll(errors.NOT_COORDINATOR)
+  }
+
+  /** `states` and `types`: whatever case and blanks; none for all. */
+  list({ statesFilter, typesFilter }: ListGroupsRequest): ListedGroup[] {
+    const states = new Set(statesFilter.map((state) => state.toLowerCase().trim()))
+    const types = new Set(typesFilter.map((type) => type.toLowerCase()))
+    const listed: ListedGroup[] = []
+    for (const group of this.#groups.all()) {
+      if (states.size > 0 && !states.has(group.stateName.toLowerCase())) continue
+      if (types.size > 0 && !types.has(group.type)) continue
+      listed.push({
+        groupId: group.id,
+        protocolType: group.protocolType,
+        groupState: group.stateName,
+        groupType: group.type,
+      })
+    }
+    return listed
+  }
+
+  describe(groupIds: readonly string[], apiVersion: number): DescribedGroup[] {
+    return groupIds.map((groupId) => {
+      const group = this.#groups.classic(groupId)
+      return group === undefined ? this.#describeMissing(groupId, apiVersion) : describeClassicGroup(group)
+    })
+  }
+
+  #describeMissing(groupId: string, apiVersion: number): DescribedGroup {
+    const dead = { ...undescribedGroup(groupId), groupState: 'Dead' }
+    // Older clients take a group that is not there for one that is dead (KIP-1043).
+    if (apiVersion <= LATEST_WITHOUT_NOT_FOUND) return dead
+    const isThere = this.#groups.get(groupId) !== undefined
+    const errorMessage = isThere ? `Group ${groupId} is not a classic group.` : `Group ${groupId} not found.`
+    return { ...dead, errorCode: errors.GROUP_ID_NOT_FOUND.code, errorMessage }
+  }
+
+  deleteGroups(groupIds: readonly string[]): Result<DeletionResult[]> {
+    const records: CoordinatorRecord[] = []
+    const response = groupIds.map((groupId) => {
+      try {
+        const group = this.#groups.require(groupId)
+        group.validateDelete()
+        records.push(...this.offsets.deleteAll(groupId), ...group.tombstones())
+        return { groupId, errorCode: errors.NONE.code }
+      } catch (reason) {
+        if (!(reason instanceof CoordinatorError)) throw reason
+        return { groupId, errorCode: reason.error.code }
+      }
+    })
+    return { records, response }
+  }
+
+  forgetTopics(topics: readonly DeletedTopic[]): Result<void> {
+    return { records: this.offsets.forgetTopics(topics), response: undefined, atomic: false }
+  }
+
+  #classicGroups(): ClassicGroup[] {
+    return [...this.#groups.all()].flatMap((group) => this.#groups.classic(group.id) ?? [])
+  }
+
+  #scheduleExpiration(): void {
+    const everyMs = this.#config.offsetsRetentionCheckIntervalMs
+    this.#context.timers.schedule(EXPIRATION_TIMER, everyMs, () => this.#expire(), everyMs)
+  }
+
+  /** Offsets past their retention go, and with its last offset a group without members. */
+  #expire(): Result<void> {
+    const records: CoordinatorRecord[] = []
+    for (const group of this.#groups.all()) {
+      const allExpired = this.offsets.expire(group, records)
+      if (allExpired && group.isEmpty) records.push(...group.tombstones())
+    }
+    this.#scheduleExpiration()
+    return { records, response: undefined, atomic: false }
+  }
+}
+
+function isOf<K extends Message, V extends Message>(
+  record: CoordinatorRecord,
+  type: RecordType<K, V>,
+): record is CoordinatorRecord & CoordinatorRecord<K, V> {
+  return record.type.id === type.id
+}

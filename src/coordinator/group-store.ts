@@ -1,0 +1,52 @@
+import type { Time } from '../platform/time.ts'
+import { errors } from '../protocol/errors.ts'
+import { ClassicGroup } from './classic/classic-group.ts'
+import { CoordinatorError } from './coordinator-error.ts'
+import type { Group } from './group.ts'
+import { type UndoLog, UndoMap } from './runtime/undo-log.ts'
+
+/** The groups of one partition of __consumer_offsets, of every kind. */
+export class GroupStore {
+  readonly #groups: UndoMap<string, Group>
+  readonly #time: Time
+
+  constructor(undo: UndoLog, time: Time) {
+    this.#groups = new UndoMap(undo)
+    this.#time = time
+  }
+
+  get(groupId: string): Group | undefined {
+    return this.#groups.get(groupId)
+  }
+
+  /** Throws GROUP_ID_NOT_FOUND. */
+  require(groupId: string): Group {
+    const group = this.#groups.get(groupId)
+    if (group === undefined) throw new CoordinatorError(errors.GROUP_ID_NOT_FOUND, `Group ${groupId} not found.`)
+    return group
+  }
+
+  /** undefined where there is no such group, or one of another kind. */
+  classic(groupId: string): ClassicGroup | undefined {
+    const group = this.#groups.get(groupId)
+    return group instanceof ClassicGroup ? group : undefined
+  }
+
+  /** undefined where there is a group of another kind. */
+  classicOrNew(groupId: string): ClassicGroup | undefined {
+    if (this.#groups.get(groupId) === undefined) this.#groups.set(groupId, new ClassicGroup(groupId, this.#time))
+    return this.classic(groupId)
+  }
+
+  put(group: Group): void {
+    this.#groups.set(group.id, group)
+  }
+
+  delete(groupId: string): void {
+    this.#groups.delete(groupId)
+  }
+
+  all(): Iterable<Group> {
+    return this.#groups.values()
+  }
+}
