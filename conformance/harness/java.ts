@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { cached, hashOf, repositoryRoot } from './cache.ts'
-import { classpath, clientCoordinates } from './maven.ts'
+import { classpath, clientCoordinates, kafkaVersion } from './maven.ts'
 import { jvmFlags } from './oracle.ts'
 import { type RunResult, run, runOk } from './process.ts'
 
@@ -16,9 +16,20 @@ export async function compileJava(source: string, coordinates: readonly string[]
   return `${classes}:${path}`
 }
 
-/** Runs the round trip of the Java client of one version. */
-export async function runJavaRoundTrip(version: string, args: readonly string[]): Promise<RunResult> {
-  const path = await compileJava('conformance/clients/java/RoundTrip.java', clientCoordinates(version))
+async function runClient(name: string, version: string, args: readonly string[]): Promise<RunResult> {
+  const path = await compileJava(`conformance/clients/java/${name}.java`, clientCoordinates(version))
   const logging = '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn'
-  return run('java', [...jvmFlags, '-Xmx256m', logging, '-cp', path, 'RoundTrip', ...args], { timeoutMs: 180_000 })
+  return run('java', [...jvmFlags, '-Xmx256m', logging, '-cp', path, name, ...args], { timeoutMs: 180_000 })
+}
+
+/** Runs the round trip of the Java client of one version. */
+export function runJavaRoundTrip(version: string, args: readonly string[]): Promise<RunResult> {
+  return runClient('RoundTrip', version, args)
+}
+
+/** What a broker holds, as lines: see Fingerprint.java. Internal topics are left out. */
+export async function fingerprint(bootstrap: string): Promise<string[]> {
+  const { status, stdout, stderr } = await runClient('Fingerprint', kafkaVersion, [bootstrap])
+  if (status !== 0) throw new Error(`no fingerprint of ${bootstrap}\n${stderr}`)
+  return stdout.trim().split('\n')
 }
