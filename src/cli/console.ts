@@ -1,0 +1,10 @@
+/** What a command sees of the process it runs in. */
+export interface Console {
+  readonly environment: ReadonlyMap<string, string>
+  /** One line each. */
+  out(line: string): void
+  err(line: string): void
+}
+
+/** A command line that cannot be understood: the message, then where to find help. Exit code 2. */
+export class UsageError extends Error {}

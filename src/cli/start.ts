@@ -1,0 +1,142 @@
+import type { RunningServer } from '../broker/server.ts'
+import type { BrokerConfig } from '../config/broker-config.ts'
+import { StartupError } from '../config/startup-error.ts'
+import { isAloneInQuorum, loadDirectories, openDirectories } from '../metadata/format/format.ts'
+import { diskErrorCode } from '../platform/disk.ts'
+import type { Logger } from '../platform/logger.ts'
+import { nodePlatform } from '../platform/node-platform.ts'
+import type { Platform } from '../platform/platform.ts'
+import { parseArguments } from './arguments.ts'
+import { type Console, UsageError } from './console.ts'
+import { consoleLogger, parseLogLevel } from './console-logger.ts'
+import { propertiesFromEnvironment } from './environment.ts'
+import { loopbackNode, nodeConfig, parseOverrides, readPropertiesFile } from './node-properties.ts'
+
+const DEFAULT_PORT = 9092
+const DEFAULT_DATA = './.ottla'
+const OVERRIDE = { name: 'override', takesValue: true }
+
+type Properties = ReadonlyMap<string, string>
+
+/** What a command line for `start` asks for: the file, under the environment, under the overrides. */
+export function startProperties(args: readonly string[], console: Console, platform: Platform): Properties {
+  const { positional, values } = parseArguments(args, [OVERRIDE])
+  if (positional.length > 1) throw new UsageError(`one configuration file at most, not also ${positional[1]}`)
+  const environment = propertiesFromEnvironment(console.environment)
+  const [file] = positional
+  let base: Properties = new Map()
+  if (file !== undefined) base = readPropertiesFile(platform.disk, file)
+  else if (!environment.has('process.roles')) base = loopbackNode(DEFAULT_PORT, DEFAULT_DATA)
+  return new Map([...base, ...environment, ...parseOverrides(values('override'))])
+}
+
+/** What a command line for `dev` asks for. The environment has no part in it: dev is the same everywhere. */
+export function devProperties(args: readonly string[]): Properties {
+  const flags = [OVERRIDE, { name: 'port', short: 'p', takesValue: true }, { name: 'data', takesValue: true }]
+  const { positional, value, values } = parseArguments(args, flags)
+  if (positional.length > 0) throw new UsageError(`dev takes no ${positional[0]}`)
+  const port = value('port') ?? String(DEFAULT_PORT)
+  if (!/^[0-9]{1,5}$/.test(port) || Number(port) > 65535) {
+    throw new UsageError(`--port takes a number from 0 to 65535, not '${port}'`)
+  }
+  const base = loopbackNode(Number(port), value('data') ?? DEFAULT_DATA)
+  return new Map([...base, ...parseOverrides(values('override'))])
+}
+
+export async function start(args: readonly string[], console: Console): Promise<number> {
+  const platform = nodePlatform()
+  const config = nodeConfig(startProperties(args, console, platform))
+  const log = logger(platform, console)
+  formatForCluster(platform, config, console.environment.get('CLUSTER_ID'))
+  return serve(platform, config, log, (server) => {
+    for (const { name, host, port } of server.listeners) log.info(`Listening on ${name}://${host}:${port}`)
+    log.info(`Node ${config.nodeId} is ready, ${Math.round(platform.time.monotonicMs())} ms after its start`)
+  })
+}
+
+export async function dev(args: readonly string[], console: Console): Promise<number> {
+  const platform = nodePlatform()
+  const config = nodeConfig(devProperties(args))
+  const log = consoleLogger(platform.time, console.out, parseLogLevel('WARN'))
+  return serve(platform, config, log, (server) => {
+    for (const line of banner(server.listeners, config, platform.time.monotonicMs())) console.out(line)
+  })
+}
+
+function banner(listeners: RunningServer['listeners'], config: BrokerConfig, startupMs: number): string[] {
+  const isController = (name: string) => config.controllerListenerNames.includes(name)
+  const rows = listeners.map(({ name, host, port }) => {
+    return [isController(name) ? 'controller' : 'clients', `${host}:${port}`]
+  })
+  rows.push(['data', config.logDirs.join(', ')])
+  return [
+    `Ottla is ready (${Math.round(startupMs)} ms). Ctrl-C stops it.`,
+    ...rows.map(([label, text]) => `  ${label!.padEnd(12)}${text}`),
+  ]
+}
+
+function logger(platform: Platform, console: Console): Logger {
+  const asked = console.environment.get('KAFKA_LOG4J_ROOT_LOGLEVEL')
+  return consoleLogger(platform.time, console.out, asked === undefined ? 'INFO' : (parseLogLevel(asked) ?? 'INFO'))
+}
+
+/** Each name once: those that do nothing yet, and those that nobody knows. */
+function reportUnused(config: BrokerConfig, log: Logger): void {
+  const { ignored, unknown } = config.unusedNames()
+  for (const name of ignored) log.info(`${name} is set but has no effect yet`)
+  for (const name of unknown) log.warn(`${name} is not a setting of Apache Kafka 4.3; it is ignored`)
+}
+
+/**
+ * The cluster id that the environment gives to a new node, as in the official container image; a node that belongs to
+ * another cluster does not start.
+ */
+function formatForCluster(platform: Platform, config: BrokerConfig, clusterId: string | undefined): void {
+  if (clusterId === undefined || clusterId === '') return
+  if (loadDirectories(platform.disk, config, clusterId) !== undefined || !isAloneInQuorum(config)) return
+  const { disk } = platform
+  const locks = config.allDirs.map((directory) => {
+    try {
+      disk.makeDirectory(directory)
+    } catch (error) {
+      throw new StartupError(`Cannot make ${directory}: ${diskErrorCode(error) ?? String(error)}`)
+    }
+    const lock = disk.lockDirectory(directory)
+    if (lock === undefined) throw new StartupError(`${directory} is in use by another process`)
+    return lock
+  })
+  try {
+    openDirectories(platform, config, clusterId)
+  } finally {
+    for (const lock of locks) lock.release()
+  }
+}
+
+/** Runs the server until it has stopped, by a signal or by itself. */
+async function serve(
+  platform: Platform,
+  config: BrokerConfig,
+  log: Logger,
+  ready: (server: RunningServer) => void,
+): Promise<number> {
+  reportUnused(config, log)
+  let stopping = false
+  let server: RunningServer | undefined
+  const stop = (signal: string) => {
+    if (stopping) process.exit(1)
+    stopping = true
+    log.info(`${signal}: stopping`)
+    void server?.stop()
+  }
+  process.on('SIGTERM', stop)
+  process.on('SIGINT', stop)
+  const { startServer } = await import('../broker/server.ts')
+  server = await startServer(config, platform, log)
+  if (stopping) void server.stop()
+  else ready(server)
+  await server.stopped
+  log.info('Stopped')
+  process.off('SIGTERM', stop)
+  process.off('SIGINT', stop)
+  return 0
+}
