@@ -1,6 +1,8 @@
 import type { Logger } from '../platform/logger.ts'
 import type { Connection, ConnectionHandler } from '../platform/network.ts'
-import type { Time } from '../platform/time.ts'
+import type { Scheduled, Time } from '../platform/time.ts'
+import { FRAME_SIZE_BYTES } from '../protocol/frames.ts'
+import { Fifo } from './fifo.ts'
 import { FrameDecoder, FrameError } from './frame.ts'
 import type { RequestMemory } from './request-memory.ts'
 import { CLOSE_CONNECTION, type ConnectionInfo, NO_RESPONSE } from './types.ts'
@@ -54,9 +56,9 @@ export class BrokerConnection implements ConnectionHandler {
   readonly #connection: Connection
   readonly #options: ConnectionOptions
   readonly #frames: FrameDecoder
-  #queue: Buffer[] = []
+  readonly #queue = new Fifo<Buffer>()
   #queuedBytes = 0
-  #inFlight: Slot[] = []
+  readonly #inFlight = new Fifo<Slot>()
   #inFlightBytes = 0
   #isPaused = false
   #waitsForMemory = false
@@ -64,6 +66,7 @@ export class BrokerConnection implements ConnectionHandler {
   /** Why nothing more is read; what came before is still answered. */
   #endReason: string | undefined
   #isEnded = false
+  #linger: Scheduled | undefined
 
   constructor(connection: Connection, info: ConnectionInfo, options: ConnectionOptions) {
     this.#connection = connection
@@ -85,12 +88,13 @@ export class BrokerConnection implements ConnectionHandler {
     this.#frames.push(chunk)
     try {
       for (let frame = this.#frames.next(); frame !== undefined; frame = this.#frames.next()) {
-        this.#options.memory.release(4)
+        this.#options.memory.release(FRAME_SIZE_BYTES)
         this.#queue.push(frame)
         this.#queuedBytes += frame.length
       }
     } catch (error) {
       if (!(error instanceof FrameError)) throw error
+      this.#options.memory.release(FRAME_SIZE_BYTES)
       this.#endReason = error.message
     }
     this.#pump()
@@ -104,10 +108,11 @@ export class BrokerConnection implements ConnectionHandler {
   closed(error?: Error): void {
     if (this.info.closed) return
     this.info.closed = true
+    this.#linger?.cancel()
     if (error !== undefined) this.#options.logger.debug(`${this.#name()} broke: ${error.message}`)
     // What is under way releases its own bytes when it is through.
     this.#options.memory.release(this.#queuedBytes + this.#frames.bufferedBytes)
-    this.#queue = []
+    this.#queue.clear()
     this.#queuedBytes = 0
     const { abandon } = this.info
     this.info.abandon = undefined
@@ -119,7 +124,7 @@ export class BrokerConnection implements ConnectionHandler {
   finish(reason: string): void {
     if (this.#endReason === undefined) this.#endReason = reason
     this.#options.memory.release(this.#queuedBytes)
-    this.#queue = []
+    this.#queue.clear()
     this.#queuedBytes = 0
     this.#pump()
   }
@@ -147,12 +152,12 @@ export class BrokerConnection implements ConnectionHandler {
   }
 
   #mayStart(): boolean {
-    const frame = this.#queue[0]
+    const frame = this.#queue.first
     if (frame === undefined || this.#isEnded || this.info.closed) return false
     if (this.#connection.pendingBytes() > MAX_UNSENT_BYTES) return false
     const { length } = this.#inFlight
     if (length === 0) return true
-    if (!isProduce(frame) || !this.#inFlight[length - 1]!.overlaps) return false
+    if (!isProduce(frame) || !this.#inFlight.last!.overlaps) return false
     return length < MAX_OVERLAPPING && this.#inFlightBytes + frame.length <= MAX_HELD_BYTES
   }
 
@@ -182,11 +187,11 @@ export class BrokerConnection implements ConnectionHandler {
 
   /** Writes all answers that are next in order, in one go. */
   #send(): void {
-    if (this.#inFlight.length === 0 || this.#inFlight[0]!.answer === undefined) return
+    if (this.#inFlight.first?.answer === undefined) return
     let chunks: readonly Buffer[] = []
     let isLast = false
     while (!isLast && this.#inFlight.length > 0) {
-      const { answer } = this.#inFlight[0]!
+      const { answer } = this.#inFlight.first!
       if (answer === undefined) break
       this.#inFlight.shift()
       if (answer === CLOSE_CONNECTION) isLast = true
@@ -207,7 +212,7 @@ export class BrokerConnection implements ConnectionHandler {
     this.#endReason ??= 'ended'
     this.#connection.end()
     // A client that does not close its side would keep the socket open for ever.
-    if (!this.info.closed) this.#options.time.after(LINGER_MS, () => this.#connection.destroy())
+    if (!this.info.closed) this.#linger = this.#options.time.after(LINGER_MS, () => this.#connection.destroy())
   }
 
   #regulate(): void {

@@ -52,7 +52,7 @@ describe('FrameDecoder', () => {
     const decoder = new FrameDecoder(2 ** 30)
     decoder.push(Buffer.from([0x3f, 0xff, 0xff, 0xff, 1, 2, 3]))
     expect(decoder.next()).toBeUndefined()
-    expect(decoder.bufferedBytes).toBe(3)
+    expect(decoder.bufferedBytes).toBe(7)
   })
 
   it.each([

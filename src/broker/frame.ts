@@ -1,9 +1,10 @@
+import { FRAME_SIZE_BYTES } from '../protocol/frames.ts'
+
 /** A frame whose size no request may have: the connection it came by is to be closed. */
 export class FrameError extends Error {
   override readonly name = 'FrameError'
 }
 
-const SIZE_BYTES = 4
 const NOTHING = Buffer.alloc(0)
 
 /**
@@ -26,9 +27,9 @@ export class FrameDecoder {
     this.#maxBytes = maxBytes
   }
 
-  /** Bytes held that are not a whole frame yet. */
+  /** Bytes that came and are not in a whole frame yet, the size field of the next frame included. */
   get bufferedBytes(): number {
-    return this.#available
+    return this.#available + (this.#frameSize < 0 ? 0 : FRAME_SIZE_BYTES)
   }
 
   push(chunk: Buffer): void {
@@ -43,8 +44,8 @@ export class FrameDecoder {
    */
   next(): Buffer | undefined {
     if (this.#frameSize < 0) {
-      if (this.#available < SIZE_BYTES) return undefined
-      const size = this.#take(SIZE_BYTES).readInt32BE(0)
+      if (this.#available < FRAME_SIZE_BYTES) return undefined
+      const size = this.#take(FRAME_SIZE_BYTES).readInt32BE(0)
       if (size < 0) throw new FrameError(`a frame of ${size} bytes cannot be`)
       if (size > this.#maxBytes) throw new FrameError(`a frame of ${size} bytes, the limit is ${this.#maxBytes}`)
       this.#frameSize = size

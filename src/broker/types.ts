@@ -10,6 +10,8 @@ import type { InputOf, Message, MessageOf } from '../protocol/schema.ts'
 import type { MetadataQuorum } from '../replication/raft/metadata-quorum.ts'
 import type { ReplicaManager } from '../replication/replica-manager.ts'
 import type { ServedApis } from './apis.ts'
+import type { FetchSessionCache } from './fetch-sessions.ts'
+import type { ProducerIds } from './producer-ids.ts'
 
 /** Whom we are talking to; lives as long as the connection. */
 export interface ConnectionInfo {
@@ -53,6 +55,8 @@ export interface Services {
   readonly replicas: ReplicaManager
   readonly logs: LogManager
   readonly groups: GroupCoordinator
+  readonly fetchSessions: FetchSessionCache
+  readonly producerIds: ProducerIds
   readonly platform: Platform
   readonly logger: Logger
   /** Where this node's listeners are really bound (a configured port 0 is replaced), in the order of the configuration. */

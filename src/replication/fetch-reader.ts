@@ -204,10 +204,10 @@ export class FetchReader {
 
   #failure(partition: Partition, spec: FetchSpec, error: unknown): FetchResult {
     if (!(error instanceof LogError)) throw error
-    if (error.error !== 'OFFSET_OUT_OF_RANGE' && partition.log.offline === undefined) {
+    if (error.error !== errors.OFFSET_OUT_OF_RANGE && partition.log.offline === undefined) {
       this.#logger.warn(`Reading ${partition} at offset ${spec.fetchOffset} failed: ${error.message}`)
     }
-    return failed(errors[error.error])
+    return failed(error.error)
   }
 }
 

@@ -3,6 +3,9 @@ import type { AppendInfo, AppendOrigin, FetchData, PartitionLogApi, ReadUpTo } f
 import { errors, type KafkaError } from '../protocol/errors.ts'
 import type { FetchWait } from './purgatory.ts'
 
+/** There is no transaction coordinator that a client's transaction could have been announced to. */
+const noTransactions = () => false
+
 /** What the metadata log says of a partition, as far as serving it goes. */
 export interface PartitionState {
   readonly topic: string
@@ -82,8 +85,10 @@ export class Partition {
     const { leaderEpoch, isr, replicas, minInsyncReplicas } = this.#state
     if (!this.isLeader) throw new LogError('NOT_LEADER_OR_FOLLOWER', `broker ${this.#nodeId} does not lead ${this}`)
     const minIsr = Math.min(minInsyncReplicas, replicas.length)
-    if (acks === -1 && isr.length < minIsr) throw new NotEnoughReplicas(isr.length, minIsr)
-    const info = await this.log.append(records, { leaderEpoch, origin })
+    if (acks === -1 && isr.length < minIsr) {
+      throw new LogError('NOT_ENOUGH_REPLICAS', `${isr.length} replicas are in sync, ${minIsr} are required`)
+    }
+    const info = await this.log.append(records, { leaderEpoch, origin, isTransactionVerified: noTransactions })
     if (!info.duplicate) this.#committed(info.sizeBytes)
     return info
   }
@@ -131,13 +136,5 @@ export class Partition {
 
   toString(): string {
     return `${this.topic}-${this.partition}`
-  }
-}
-
-/** Too few replicas are in sync for acks=all. */
-export class NotEnoughReplicas extends Error {
-  constructor(inSync: number, required: number) {
-    super(`${inSync} replicas are in sync, ${required} are required`)
-    this.name = 'NotEnoughReplicas'
   }
 }

@@ -4,7 +4,7 @@ import type { Logger } from '../platform/logger.ts'
 import type { Time } from '../platform/time.ts'
 import { errors, type KafkaError } from '../protocol/errors.ts'
 import { type FetchParams, FetchReader, type FetchResult, type FetchSpec } from './fetch-reader.ts'
-import { NotEnoughReplicas, Partition, type PartitionState } from './partition.ts'
+import { Partition, type PartitionState } from './partition.ts'
 
 /** What the replica manager needs of the log store. */
 export interface Logs {
@@ -168,12 +168,11 @@ export class ReplicaManager {
   }
 
   #failed(target: Partition, error: unknown): AppendResult {
-    if (error instanceof NotEnoughReplicas) return refused(errors.NOT_ENOUGH_REPLICAS, error.message)
     if (!(error instanceof LogError)) throw error
     const recordErrors = error instanceof AppendError ? error.recordErrors : NO_RECORD_ERRORS
     // As in Apache Kafka, only a refusal over single records says where the log starts.
     const logStartOffset = recordErrors.length > 0 ? target.log.logStartOffset : -1
-    return { ...refused(errors[error.error], error.message), recordErrors, logStartOffset }
+    return { ...refused(error.error, error.message), recordErrors, logStartOffset }
   }
 
   /**

@@ -1,0 +1,270 @@
+import type { ReadUpTo } from '../../log/types.ts'
+import { errors, type KafkaError } from '../../protocol/errors.ts'
+import { FetchRequest, FetchResponse, type FetchResponseInput } from '../../protocol/messages/fetch.ts'
+import type { MessageOf } from '../../protocol/schema.ts'
+import type { FetchParams, FetchResult } from '../../replication/fetch-reader.ts'
+import {
+  type FetchSession,
+  FINAL_EPOCH,
+  INITIAL_EPOCH,
+  NO_SESSION,
+  type SessionPartition,
+  sessionKey,
+} from '../fetch-sessions.ts'
+import { LeaderHints } from '../leader-hint.ts'
+import { defineHandler, type RequestContext, type Services } from '../types.ts'
+
+type Request = MessageOf<typeof FetchRequest>
+type PartitionData = NonNullable<NonNullable<FetchResponseInput['responses']>[number]['partitions']>[number]
+
+const STORAGE_ERROR_FROM = 6
+const READ_FROM_FOLLOWERS_FROM = 11
+const TOPIC_IDS_FROM = 13
+const REPLICA_STATE_FROM = 15
+const LEADER_HINTS_FROM = 16
+
+const NO_RECORDS: readonly Buffer[] = []
+const FUTURE_REPLICA_ID = -3
+
+/** How a request stands to a fetch session, and which partitions it is about. */
+interface FetchContext {
+  readonly partitions: ReadonlyMap<string, SessionPartition>
+  /** An incremental request's session, and the epoch that the session must still have when it is answered. */
+  readonly session: FetchSession | undefined
+  readonly epoch: number
+  /** A full request that asks for a new session. */
+  readonly wantsSession: boolean
+}
+
+/** One partition of the answer, in the order of the answer. */
+interface Answer {
+  readonly key: string
+  readonly partition: SessionPartition
+  readonly data: PartitionData
+  readonly sizeBytes: number
+}
+
+/**
+ * Fetch: reads whole batches, waits for `minBytes`, and passes the log's buffers on by reference.
+ * Versions 7+ have sessions (KIP-227), 9+ leader epochs (KIP-320), 11+ reading from followers (KIP-392), 12+ diverging
+ * epochs (KIP-595), 13+ topic ids (KIP-516), 15+ the replica's state (KIP-903), 16+ leader hints (KIP-951).
+ */
+export const handler = defineHandler({
+  request: FetchRequest,
+  response: FetchResponse,
+  handle(request, context, services) {
+    const fetch = openContext(request, context, services)
+    if ('code' in fetch) return { errorCode: fetch.code, sessionId: NO_SESSION }
+    const refused: Answer[] = []
+    const wanted: [string, SessionPartition][] = []
+    for (const [key, partition] of fetch.partitions) {
+      const error = unknown(partition, services)
+      if (error === undefined) wanted.push([key, partition])
+      else refused.push({ key, partition, data: failure(partition.partition, error), sizeBytes: 0 })
+    }
+    if (wanted.length === 0) return respond(fetch, refused, undefined, request, context, services)
+    const specs = wanted.map(([, partition]) => partition)
+    const results = services.replicas.fetch(paramsOf(request, context, services), specs, (wake) => {
+      context.connection.abandon = wake
+      // The other side may have gone while the first read waited for the disk.
+      if (context.connection.closed) wake()
+    })
+    const finish = (all: readonly FetchResult[]) => {
+      const hints = context.apiVersion >= LEADER_HINTS_FROM ? new LeaderHints(services, context) : undefined
+      const answers = all.map((result, index) => answered(wanted[index]!, result, context.apiVersion, hints))
+      return respond(fetch, answers.concat(refused), hints, request, context, services)
+    }
+    return results instanceof Promise ? results.then(finish) : finish(results)
+  },
+  failed(request, errorCode, context) {
+    const topics = context.apiVersion < TOPIC_IDS_FROM ? request.topics : []
+    return {
+      errorCode,
+      sessionId: request.sessionId,
+      responses: topics.map(({ topic, topicId, partitions }) => ({
+        topic,
+        topicId,
+        partitions: partitions.map(({ partition }) => ({ ...failure(partition, errors.NONE), errorCode })),
+      })),
+    }
+  },
+})
+
+function openContext(request: Request, context: RequestContext, services: Services): FetchContext | KafkaError {
+  const { sessionId, sessionEpoch } = request
+  const cache = services.fetchSessions
+  const named = namedPartitions(request, context, services)
+  if (sessionEpoch === INITIAL_EPOCH || sessionEpoch === FINAL_EPOCH) {
+    if (sessionId !== NO_SESSION) cache.remove(sessionId)
+    return { partitions: named, session: undefined, epoch: 0, wantsSession: sessionEpoch === INITIAL_EPOCH }
+  }
+  const session = cache.get(sessionId)
+  if (session === undefined) return errors.FETCH_SESSION_ID_NOT_FOUND
+  if (session.epoch !== sessionEpoch) return errors.INVALID_FETCH_SESSION_EPOCH
+  const usesTopicIds = context.apiVersion >= TOPIC_IDS_FROM
+  if (session.usesTopicIds !== usesTopicIds) return errors.FETCH_SESSION_TOPIC_ID_ERROR
+  session.update(named, forgottenKeys(request, usesTopicIds))
+  if (session.partitions.size === 0) {
+    cache.remove(sessionId)
+    return { partitions: named, session: undefined, epoch: 0, wantsSession: false }
+  }
+  cache.touch(session)
+  session.nextEpoch()
+  if (usesTopicIds) resolveNames(session, services)
+  return { partitions: session.partitions, session, epoch: session.epoch, wantsSession: false }
+}
+
+function namedPartitions(request: Request, context: RequestContext, services: Services): Map<string, SessionPartition> {
+  const usesTopicIds = context.apiVersion >= TOPIC_IDS_FROM
+  const named = new Map<string, SessionPartition>()
+  for (const topic of request.topics) {
+    const topicId = usesTopicIds ? topic.topicId : undefined
+    const name = usesTopicIds ? (services.image.topics.byId(topic.topicId)?.name ?? '') : topic.topic
+    for (const asked of topic.partitions) {
+      named.set(sessionKey(name, topicId, asked.partition), {
+        topic: name,
+        topicId,
+        partition: asked.partition,
+        fetchOffset: asked.fetchOffset,
+        maxBytes: asked.partitionMaxBytes,
+        currentLeaderEpoch: asked.currentLeaderEpoch,
+        lastFetchedEpoch: asked.lastFetchedEpoch,
+        sentHighWatermark: -1,
+        sentLogStartOffset: -1,
+      })
+    }
+  }
+  return named
+}
+
+function* forgottenKeys(request: Request, usesTopicIds: boolean): Generator<string> {
+  for (const { topic, topicId, partitions } of request.forgottenTopicsData) {
+    for (const partition of partitions) yield sessionKey(topic, usesTopicIds ? topicId : undefined, partition)
+  }
+}
+
+/** A topic that was not known when it came into the session may be by now. */
+function resolveNames(session: FetchSession, services: Services): void {
+  for (const partition of session.partitions.values()) {
+    if (partition.topic === '') partition.topic = services.image.topics.byId(partition.topicId!)?.name ?? ''
+  }
+}
+
+function unknown({ topic, topicId, partition }: SessionPartition, services: Services): KafkaError | undefined {
+  if (topicId !== undefined && topic === '') return errors.UNKNOWN_TOPIC_ID
+  return services.image.topics.partition(topic, partition) === undefined ? errors.UNKNOWN_TOPIC_OR_PARTITION : undefined
+}
+
+function paramsOf(request: Request, { apiVersion }: RequestContext, services: Services): FetchParams {
+  const replicaId = apiVersion >= REPLICA_STATE_FROM ? request.replicaState.replicaId : request.replicaId
+  const isFollower = replicaId >= 0
+  const maxBytes = Math.min(request.maxBytes, services.config.get('fetch.max.bytes'))
+  return {
+    replicaId,
+    upTo: isFollower || replicaId === FUTURE_REPLICA_ID ? 'logEnd' : isolation(request.isolationLevel),
+    mustLead: isFollower || apiVersion < READ_FROM_FOLLOWERS_FROM,
+    minBytes: Math.min(request.minBytes, maxBytes),
+    maxBytes,
+    maxWaitMs: request.maxWaitMs,
+  }
+}
+
+function isolation(level: number): ReadUpTo {
+  if (level === 0) return 'highWatermark'
+  if (level === 1) return 'lastStable'
+  throw new RangeError(`no isolation level ${level}`)
+}
+
+function failure(partitionIndex: number, error: KafkaError): PartitionData {
+  return { partitionIndex, errorCode: error.code, highWatermark: -1, abortedTransactions: [], records: NO_RECORDS }
+}
+
+function answered(
+  [key, partition]: [string, SessionPartition],
+  result: FetchResult,
+  version: number,
+  hints: LeaderHints | undefined,
+): Answer {
+  const { error, divergingEpoch } = result
+  const isHidden = error === errors.KAFKA_STORAGE_ERROR && version < STORAGE_ERROR_FROM
+  const misled = error === errors.NOT_LEADER_OR_FOLLOWER || error === errors.FENCED_LEADER_EPOCH
+  return {
+    key,
+    partition,
+    sizeBytes: result.sizeBytes,
+    data: {
+      partitionIndex: partition.partition,
+      errorCode: (isHidden ? errors.NOT_LEADER_OR_FOLLOWER : error).code,
+      highWatermark: result.highWatermark,
+      lastStableOffset: result.lastStableOffset,
+      logStartOffset: result.logStartOffset,
+      divergingEpoch: divergingEpoch,
+      currentLeader: misled ? hints?.currentLeader(partition.topic, partition.partition) : undefined,
+      abortedTransactions: result.abortedTransactions,
+      records: result.records,
+    },
+  }
+}
+
+function respond(
+  fetch: FetchContext,
+  answers: readonly Answer[],
+  hints: LeaderHints | undefined,
+  request: Request,
+  context: RequestContext,
+  services: Services,
+): FetchResponseInput {
+  const nodeEndpoints = hints?.nodeEndpoints
+  const { session } = fetch
+  if (session === undefined) {
+    const sessionId = fetch.wantsSession ? newSession(answers, request, context, services) : NO_SESSION
+    return { sessionId, responses: byTopic(answers), nodeEndpoints }
+  }
+  // Another request with the same epoch was answered meanwhile: this one is a duplicate.
+  if (session.epoch !== fetch.epoch) {
+    return { errorCode: errors.INVALID_FETCH_SESSION_EPOCH.code, sessionId: session.id, nodeEndpoints }
+  }
+  const changed = answers.filter((answer) => session.mustAnswer(answer.key, sessionAnswer(answer)))
+  return { sessionId: session.id, responses: byTopic(changed), nodeEndpoints }
+}
+
+function sessionAnswer({ data, sizeBytes }: Answer) {
+  return {
+    errorCode: data.errorCode ?? 0,
+    highWatermark: data.highWatermark ?? -1,
+    logStartOffset: data.logStartOffset ?? -1,
+    sizeBytes,
+    isDiverging: data.divergingEpoch !== undefined,
+  }
+}
+
+function newSession(
+  answers: readonly Answer[],
+  request: Request,
+  { apiVersion }: RequestContext,
+  services: Services,
+): number {
+  const partitions = new Map<string, SessionPartition>()
+  for (const { key, partition, data } of answers) {
+    partition.sentHighWatermark = data.highWatermark ?? -1
+    partition.sentLogStartOffset = data.logStartOffset ?? -1
+    partitions.set(key, partition)
+  }
+  const replicaId = apiVersion >= REPLICA_STATE_FROM ? request.replicaState.replicaId : request.replicaId
+  const session = services.fetchSessions.create(partitions, apiVersion >= TOPIC_IDS_FROM, replicaId >= 0)
+  return session?.id ?? NO_SESSION
+}
+
+/** Neighbours of the same topic share one entry. */
+function byTopic(answers: readonly Answer[]): NonNullable<FetchResponseInput['responses']> {
+  const topics: { topic: string; topicId: string | undefined; partitions: PartitionData[] }[] = []
+  for (const { partition, data } of answers) {
+    const last = topics[topics.length - 1]
+    if (last !== undefined && last.topicId === partition.topicId && last.topic === partition.topic) {
+      last.partitions.push(data)
+    } else {
+      topics.push({ topic: partition.topic, topicId: partition.topicId, partitions: [data] })
+    }
+  }
+  return topics
+}

@@ -1,0 +1,188 @@
+import { isInternalTopic } from '../../controller/topic-names.ts'
+import { errors, type KafkaError } from '../../protocol/errors.ts'
+import { ProduceRequest, ProduceResponse, type ProduceResponseInput } from '../../protocol/messages/produce.ts'
+import { BatchView, batchSizeAt, magicAt } from '../../protocol/records/batch.ts'
+import { RecordsError } from '../../protocol/records/errors.ts'
+import { Codec } from '../../protocol/records/layout.ts'
+import type { MessageOf } from '../../protocol/schema.ts'
+import { ZERO_UUID } from '../../protocol/uuid.ts'
+import type { AppendResult } from '../../replication/replica-manager.ts'
+import { LeaderHints } from '../leader-hint.ts'
+import { CLOSE_CONNECTION, defineHandler, NO_RESPONSE, type RequestContext, type Services } from '../types.ts'
+
+type Request = MessageOf<typeof ProduceRequest>
+type Topic = Request['topicData'][number]
+type PartitionData = Topic['partitionData'][number]
+type TopicResponse = NonNullable<ProduceResponseInput['responses']>[number]
+type PartitionResponse = NonNullable<TopicResponse['partitionResponses']>[number]
+
+/** The first version of each kind of field and rule. */
+const TOPIC_IDS_FROM = 13
+const LEADER_HINTS_FROM = 10
+const ZSTD_FROM = 7
+
+/** Kafka's own admin client may write to internal topics. */
+const ADMIN_CLIENT_ID = '__admin_client'
+
+/**
+ * Produce: appends one batch to each partition, all started before any is waited for, so that requests keep their order in
+ * the log. Versions 13+ name topics by id (KIP-516), 10+ say who leads instead (KIP-951), 8+ which records were at
+ * fault (KIP-467), 7+ allow zstd (KIP-110). With acks=0 nothing is answered; a failure closes the connection.
+ */
+export const handler = defineHandler({
+  request: ProduceRequest,
+  response: ProduceResponse,
+  handle(request, context, services) {
+    if (request.transactionalId === null && hasTransactionalBatch(request)) {
+      return failAll(request, errors.TRANSACTIONAL_ID_AUTHORIZATION_FAILED.code)
+    }
+    const { topicData } = request
+    const only = topicData.length === 1 && topicData[0]!.partitionData.length === 1 ? topicData[0]! : undefined
+    if (only === undefined) return produceAll(request, context, services)
+    return produceOne(only, request.acks, context, services).then((answer) =>
+      finish(request, context, services, [topicResponse(only, [answer])], [only]),
+    )
+  },
+  failed: failAll,
+})
+
+function failAll(request: Request, errorCode: number) {
+  if (request.acks === 0) return CLOSE_CONNECTION
+  return {
+    responses: request.topicData.map((topic) =>
+      topicResponse(
+        topic,
+        topic.partitionData.map(({ index }) => ({ index, errorCode, baseOffset: -1 })),
+      ),
+    ),
+  }
+}
+
+async function produceAll(request: Request, context: RequestContext, services: Services) {
+  const { acks, topicData } = request
+  const pending = topicData.map((topic) => {
+    const name = topicName(topic, services)
+    return Promise.all(topic.partitionData.map((data) => produce(name, data, acks, context, services)))
+  })
+  const answers = await Promise.all(pending)
+  const responses = topicData.map((topic, index) => topicResponse(topic, answers[index]!))
+  return finish(request, context, services, responses, topicData)
+}
+
+function produceOne(topic: Topic, acks: number, context: RequestContext, services: Services) {
+  return produce(topicName(topic, services), topic.partitionData[0]!, acks, context, services)
+}
+
+function topicName(topic: Topic, services: Services): string {
+  return topic.topicId === ZERO_UUID ? topic.name : (services.image.topics.byId(topic.topicId)?.name ?? topic.name)
+}
+
+function topicResponse(topic: Topic, partitionResponses: PartitionResponse[]): TopicResponse {
+  return { name: topic.name, topicId: topic.topicId, partitionResponses }
+}
+
+/** The append is under way when this returns. */
+async function produce(
+  name: string,
+  data: PartitionData,
+  acks: number,
+  context: RequestContext,
+  services: Services,
+): Promise<PartitionResponse> {
+  const { index } = data
+  if (name === '' && context.apiVersion >= TOPIC_IDS_FROM) return refused(index, errors.UNKNOWN_TOPIC_ID)
+  const image = services.image.topics.byName(name)
+  if (image?.partitions.has(index) !== true) return refused(index, errors.UNKNOWN_TOPIC_OR_PARTITION)
+  const batch = wholeBatch(data, context.apiVersion)
+  if (!Buffer.isBuffer(batch)) return refused(index, batch)
+  if (acks < -1 || acks > 1) return refused(index, errors.INVALID_REQUIRED_ACKS)
+  if (isInternalTopic(name) && context.clientId !== ADMIN_CLIENT_ID) {
+    return refused(index, errors.INVALID_TOPIC_EXCEPTION)
+  }
+  return partitionResponse(index, await services.replicas.append(name, index, [batch], acks, 'client'))
+}
+
+function refused(index: number, error: KafkaError): PartitionResponse {
+  return { index, errorCode: error.code, baseOffset: -1 }
+}
+
+function partitionResponse(index: number, result: AppendResult): PartitionResponse {
+  const { info, error, recordErrors, logStartOffset } = result
+  if (info !== undefined) {
+    return { index, errorCode: 0, baseOffset: info.firstOffset, logAppendTimeMs: info.logAppendTimeMs, logStartOffset }
+  }
+  return {
+    index,
+    errorCode: error.code,
+    baseOffset: -1,
+    logStartOffset,
+    recordErrors: recordErrors.map(({ batchIndex, message }) => ({ batchIndex, batchIndexErrorMessage: message })),
+    // As in Apache Kafka, only the refusal of single records comes with words.
+    errorMessage: recordErrors.length > 0 ? result.message : null,
+  }
+}
+
+/** The one batch of a partition, cut off from what follows it; or why it is refused without a look at its records. */
+function wholeBatch(data: PartitionData, version: number): Buffer | KafkaError {
+  const bytes = data.records?.[0]
+  if (bytes === undefined) return errors.UNKNOWN_SERVER_ERROR
+  try {
+    const size = batchSizeAt(bytes, 0, bytes.length)
+    if (size === 0 || magicAt(bytes, 0) !== 2) return errors.INVALID_RECORD
+    if (version < ZSTD_FROM && new BatchView(bytes).codecId === Codec.zstd) return errors.UNSUPPORTED_COMPRESSION_TYPE
+    if (size === bytes.length) return bytes
+    // Half a batch at the end is ignored, a second whole one is not.
+    return batchSizeAt(bytes, size, bytes.length) === 0 ? bytes.subarray(0, size) : errors.INVALID_RECORD
+  } catch (error) {
+    if (error instanceof RecordsError) return errors.CORRUPT_MESSAGE
+    throw error
+  }
+}
+
+function hasTransactionalBatch(request: Request): boolean {
+  return request.topicData.some(({ partitionData }) =>
+    partitionData.some(({ records }) => {
+      const bytes = records?.[0]
+      if (bytes === undefined || bytes.length < BATCH_HEADER_BYTES || magicAt(bytes, 0) !== 2) return false
+      return new BatchView(bytes).isTransactional
+    }),
+  )
+}
+
+const BATCH_HEADER_BYTES = 61
+
+function finish(
+  request: Request,
+  context: RequestContext,
+  services: Services,
+  responses: TopicResponse[],
+  topics: readonly Topic[],
+) {
+  if (request.acks === 0) return closeOnFailure(context, services, responses)
+  if (context.apiVersion < LEADER_HINTS_FROM) return { responses }
+  let hints: LeaderHints | undefined
+  for (const [index, response] of responses.entries()) {
+    for (const partition of response.partitionResponses ?? []) {
+      if (partition.errorCode !== errors.NOT_LEADER_OR_FOLLOWER.code) continue
+      hints ??= new LeaderHints(services, context)
+      const name = topicName(topics[index]!, services)
+      Object.assign(partition, { currentLeader: hints.currentLeader(name, partition.index ?? 0) })
+    }
+  }
+  return hints === undefined ? { responses } : { responses, nodeEndpoints: hints.nodeEndpoints }
+}
+
+/** A producer that waits for no answer learns of a failure by losing its connection, and fetches metadata again. */
+function closeOnFailure({ connection, clientId }: RequestContext, services: Services, responses: TopicResponse[]) {
+  for (const { name, topicId, partitionResponses } of responses) {
+    for (const { index, errorCode } of partitionResponses ?? []) {
+      if (errorCode === 0) continue
+      const where = `${name === '' ? topicId : name}-${index}`
+      services.logger.info(
+        `Closing connection ${connection.id} of client ${clientId}: acks=0 and error ${errorCode} on ${where}`,
+      )
+      return CLOSE_CONNECTION
+    }
+  }
+  return NO_RESPONSE
+}
