@@ -9,8 +9,19 @@ export interface VersionRange {
 const NO_VERSIONS: VersionRange = { low: 0, high: -1 }
 const ALL_VERSIONS: VersionRange = { low: 0, high: Number.POSITIVE_INFINITY }
 
-/** Kafka's notation: `3`, `0-3`, `2+` or `none`. */
+const parsedVersions = new Map<string, VersionRange>()
+
+/** Kafka's notation: `3`, `0-3`, `2+` or `none`. Equal texts give one object: thousands of fields share few ranges. */
 export function parseVersions(text: string): VersionRange {
+  let range = parsedVersions.get(text)
+  if (range === undefined) {
+    range = parseRange(text)
+    parsedVersions.set(text, range)
+  }
+  return range
+}
+
+function parseRange(text: string): VersionRange {
   if (text === 'none') return NO_VERSIONS
   const match = /^(\d+)(?:(\+)|-(\d+))?$/.exec(text)
   if (!match) throw new Error(`not a version range: ${text}`)
