@@ -1,25 +1,29 @@
-import type { LogErrorName, RecordError } from './types.ts'
+import { type ErrorName, errors, type KafkaError } from '../protocol/errors.ts'
+import type { RecordError } from './types.ts'
 
 const NO_RECORD_ERRORS: readonly RecordError[] = []
 
-/** Why an append, a read or another operation on a log was refused: a name of the protocol's error table, and text. */
+/** Why an append, a read or another operation on a log was refused. */
 export class LogError extends Error {
-  readonly error: LogErrorName
+  readonly error: KafkaError
 
-  constructor(error: LogErrorName, message: string) {
+  constructor(name: ErrorName, message: string) {
     super(message)
     this.name = 'LogError'
-    this.error = error
+    this.error = errors[name]
   }
 }
 
 /** A refused append. Nothing of it is in the log. */
 export class AppendError extends LogError {
-  /** The records that were at fault, where single ones were. */
+  /**
+   * The records that were at fault, where single ones were. Apache Kafka sends a message to the client only then; for
+   * all other refusals it is null.
+   */
   readonly recordErrors: readonly RecordError[]
 
-  constructor(error: LogErrorName, message: string, recordErrors: readonly RecordError[] = NO_RECORD_ERRORS) {
-    super(error, message)
+  constructor(name: ErrorName, message: string, recordErrors: readonly RecordError[] = NO_RECORD_ERRORS) {
+    super(name, message)
     this.name = 'AppendError'
     this.recordErrors = recordErrors
   }

@@ -72,27 +72,6 @@ export interface AppendInfo {
   readonly sizeBytes: number
 }
 
-/** Names of the error table that the log answers with. */
-export type LogErrorName =
-  | 'CORRUPT_MESSAGE'
-  | 'DUPLICATE_SEQUENCE_NUMBER'
-  | 'INVALID_PRODUCER_EPOCH'
-  | 'INVALID_RECORD'
-  | 'INVALID_REQUIRED_ACKS'
-  | 'INVALID_TIMESTAMP'
-  | 'INVALID_TXN_STATE'
-  | 'KAFKA_STORAGE_ERROR'
-  | 'MESSAGE_TOO_LARGE'
-  | 'NOT_LEADER_OR_FOLLOWER'
-  | 'OFFSET_OUT_OF_RANGE'
-  | 'OUT_OF_ORDER_SEQUENCE_NUMBER'
-  | 'RECORD_LIST_TOO_LARGE'
-  | 'TRANSACTION_COORDINATOR_FENCED'
-  | 'UNKNOWN_PRODUCER_ID'
-  | 'UNKNOWN_SERVER_ERROR'
-  | 'UNSUPPORTED_COMPRESSION_TYPE'
-  | 'UNSUPPORTED_FOR_MESSAGE_FORMAT'
-
 /** One record of a refused batch. */
 export interface RecordError {
   /** The record's place in the batch, from 0. */

@@ -1,0 +1,147 @@
+import { batchSizeAt } from '../protocol/records/batch.ts'
+import { RecordsError } from '../protocol/records/errors.ts'
+import { LENGTH_AT, LOG_OVERHEAD, RECORDS_AT } from '../protocol/records/layout.ts'
+import { selectBatches } from './batch-range.ts'
+import { DamageError } from './damage-error.ts'
+import type { Segment } from './segment.ts'
+import type { SegmentList } from './segment-list.ts'
+import type { FetchData, ReadOptions } from './types.ts'
+
+/** Up to this size a read is made at once: what consumers read is mostly in the page cache. */
+const MAX_SYNC_READ_BYTES = 64 * 1024
+/** Positions remembered, one for each consumer that reads along. */
+const PLACES_KEPT = 16
+/** Segments that rest but keep their file open and their indexes in memory. */
+const OPEN_SEGMENTS_KEPT = 2
+
+interface Place {
+  readonly offset: number
+  readonly segment: Segment
+  readonly positionBytes: number
+}
+
+/** Reads batches from the segments of one log. */
+export class DiskReader {
+  /** Where the latest reads ended: the next read of the same consumer begins there. */
+  #places: Place[] = []
+  #open: Segment[] = []
+
+  /** Batches from `offset` to below `bound`. Throws or rejects with DamageError, or what the disk gives. */
+  read(segments: SegmentList, offset: number, bound: number, options: ReadOptions): FetchData | Promise<FetchData> {
+    const place = this.#find(segments, offset)
+    if (!place) return nothing(offset)
+    const { segment, positionBytes } = place
+    if (segment !== segments.active) this.#keepOpen(segments, segment)
+    const restBytes = segment.sizeBytes - positionBytes
+    const length = Math.min(Math.max(options.maxBytes, RECORDS_AT), restBytes)
+    return this.#readAt(place, length, bound, options)
+  }
+
+  #readAt(place: Place, length: number, bound: number, options: ReadOptions): FetchData | Promise<FetchData> {
+    const { segment, positionBytes } = place
+    const target = Buffer.allocUnsafeSlow(length)
+    const file = segment.beginRead()
+    if (length > MAX_SYNC_READ_BYTES) {
+      return file
+        .read(target, positionBytes)
+        .finally(() => segment.endRead())
+        .then((count) => this.#select(place, target, count, bound, options))
+    }
+    let count: number
+    try {
+      count = file.readSync(target, positionBytes)
+    } finally {
+      segment.endRead()
+    }
+    return this.#select(place, target, count, bound, options)
+  }
+
+  #select(
+    place: Place,
+    target: Buffer,
+    count: number,
+    bound: number,
+    options: ReadOptions,
+  ): FetchData | Promise<FetchData> {
+    const { segment, offset, positionBytes } = place
+    if (count < target.length) throw new DamageError(segment.path, positionBytes + count, 'the file ends too early')
+    try {
+      const firstBytes = sizeOfFirst(target)
+      if (positionBytes + firstBytes > segment.sizeBytes) {
+        throw new DamageError(segment.path, positionBytes, `a batch of ${firstBytes} bytes is cut off`)
+      }
+      if (firstBytes > target.length) {
+        if (!options.minOneBatch) return nothing(offset)
+        return this.#readAt(place, firstBytes, bound, options)
+      }
+      const range = selectBatches(target, offset, bound, options.maxBytes, options.minOneBatch)
+      if (range.end === range.start) return nothing(offset)
+      this.#remember({ offset: range.nextOffset, segment, positionBytes: positionBytes + range.end })
+      const records = [target.subarray(range.start, range.end)]
+      const sizeBytes = range.end - range.start
+      return { records, sizeBytes, nextOffset: range.nextOffset, abortedTransactions: undefined }
+    } catch (error) {
+      if (error instanceof RecordsError) throw new DamageError(segment.path, positionBytes, error.message)
+      throw error
+    }
+  }
+
+  #find(segments: SegmentList, offset: number): Place | undefined {
+    const known = this.#places.findIndex((place) => place.offset === offset)
+    if (known >= 0) {
+      const place = this.#places[known]!
+      this.#places.splice(known, 1)
+      if (place.positionBytes < place.segment.sizeBytes) return place
+    }
+    let segment = segments.floor(offset)
+    while (segment) {
+      const positionBytes = segment.positionOf(offset)
+      if (positionBytes < segment.sizeBytes) return { offset, segment, positionBytes }
+      // The batch that held the offset has been compacted away; the next one is in a later segment.
+      segment = segments.after(segment)
+    }
+    return undefined
+  }
+
+  #remember(place: Place): void {
+    this.#places.push(place)
+    if (this.#places.length > PLACES_KEPT) this.#places.shift()
+  }
+
+  #keepOpen(segments: SegmentList, segment: Segment): void {
+    if (this.#open[this.#open.length - 1] === segment) return
+    this.#open = this.#open.filter((other) => other !== segment)
+    this.#open.push(segment)
+    if (this.#open.length <= OPEN_SEGMENTS_KEPT) return
+    const oldest = this.#open.shift()!
+    if (oldest !== segments.active) oldest.release()
+  }
+
+  /** A segment is not written to any more. */
+  release(segment: Segment): void {
+    if (!this.#open.includes(segment)) segment.release()
+  }
+
+  /** A segment goes away. */
+  forget(segment: Segment): void {
+    this.#places = this.#places.filter((place) => place.segment !== segment)
+    this.#open = this.#open.filter((other) => other !== segment)
+  }
+
+  /** Positions may not be right any more. */
+  clear(): void {
+    this.#places = []
+    this.#open = []
+  }
+}
+
+function sizeOfFirst(bytes: Buffer): number {
+  if (bytes.length < RECORDS_AT) return RECORDS_AT
+  // Throws for what cannot be a batch.
+  batchSizeAt(bytes, 0, bytes.length)
+  return LOG_OVERHEAD + bytes.readInt32BE(LENGTH_AT)
+}
+
+function nothing(offset: number): FetchData {
+  return { records: [], sizeBytes: 0, nextOffset: offset, abortedTransactions: undefined }
+}

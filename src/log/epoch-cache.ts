@@ -1,0 +1,135 @@
+import type { Disk } from '../platform/disk.ts'
+import { parseCheckpoint, renderCheckpoint } from './checkpoint.ts'
+import { readIfThere, replaceUnsynced } from './files.ts'
+import type { OffsetAndEpoch } from './types.ts'
+
+export interface EpochEntry {
+  readonly epoch: number
+  /** The first offset written under the epoch. */
+  readonly startOffset: number
+}
+
+const FILE_NAME = 'leader-epoch-checkpoint'
+
+/**
+ * Which leader epoch began at which offset, ascending in both (KIP-101). Kept in `leader-epoch-checkpoint`: lines
+ * "0", the count, and "epoch offset" for each.
+ */
+export class EpochCache {
+  #entries: EpochEntry[] = []
+  readonly #disk: Disk
+  #path: string
+
+  constructor(disk: Disk, directory: string) {
+    this.#disk = disk
+    this.#path = `${directory}/${FILE_NAME}`
+  }
+
+  /** Reads the file. False when there is one that makes no sense; the cache is then empty. */
+  load(): boolean {
+    const bytes = readIfThere(this.#disk, this.#path)
+    if (!bytes) return true
+    const lines = parseCheckpoint(bytes, 2)
+    if (!lines) return false
+    for (const [epoch, startOffset] of lines) this.#put({ epoch: Number(epoch), startOffset: Number(startOffset) })
+    return true
+  }
+
+  moveTo(directory: string): void {
+    this.#path = `${directory}/${FILE_NAME}`
+  }
+
+  get entries(): readonly EpochEntry[] {
+    return this.#entries
+  }
+
+  get latest(): EpochEntry | undefined {
+    return this.#entries[this.#entries.length - 1]
+  }
+
+  get earliest(): EpochEntry | undefined {
+    return this.#entries[0]
+  }
+
+  /** Notes that `epoch` wrote at `startOffset`. Answers whether that was news, which is then in the file, too. */
+  assign(epoch: number, startOffset: number): boolean {
+    if (!this.#put({ epoch, startOffset })) return false
+    this.save()
+    return true
+  }
+
+  /** As `assign`, without writing the file. */
+  assignInMemory(epoch: number, startOffset: number): boolean {
+    return this.#put({ epoch, startOffset })
+  }
+
+  /** Takes entries back that were assigned and came to nothing. */
+  restore(entries: readonly EpochEntry[]): void {
+    this.restoreInMemory(entries)
+    this.save()
+  }
+
+  /** As `restore`, without writing the file. */
+  restoreInMemory(entries: readonly EpochEntry[]): void {
+    this.#entries = [...entries]
+  }
+
+  #put(entry: EpochEntry): boolean {
+    const latest = this.latest
+    if (latest && latest.epoch === entry.epoch && entry.startOffset >= latest.startOffset) return false
+    // A new array: those handed out for `restore` stay as they are.
+    const kept = this.#entries.filter((old) => old.epoch < entry.epoch && old.startOffset < entry.startOffset)
+    kept.push(entry)
+    this.#entries = kept
+    return true
+  }
+
+  /** Where `epoch`, or the last one known below it, ends; undefined when `epoch` is past all that are known. */
+  endOffsetFor(epoch: number, logEndOffset: number): OffsetAndEpoch | undefined {
+    const latest = this.latest
+    if (!latest || epoch < 0 || epoch > latest.epoch) return undefined
+    if (epoch === latest.epoch) return { leaderEpoch: epoch, offset: logEndOffset }
+    const next = this.#entries.findIndex((entry) => entry.epoch > epoch)
+    const floor = this.#entries[next - 1]
+    return { leaderEpoch: floor ? floor.epoch : epoch, offset: this.#entries[next]!.startOffset }
+  }
+
+  epochForOffset(offset: number): number | undefined {
+    let found: number | undefined
+    for (const entry of this.#entries) {
+      if (entry.startOffset > offset) break
+      found = entry.epoch
+    }
+    return found
+  }
+
+  /** Drops what begins at or past `offset`. */
+  truncateFromEnd(offset: number): void {
+    const kept = this.#entries.filter((entry) => entry.startOffset < offset)
+    this.#replace(kept)
+  }
+
+  /** The log now starts at `offset`: the epoch in force there begins there, earlier ones go. */
+  truncateFromStart(offset: number): void {
+    const inForce = this.#entries.filter((entry) => entry.startOffset <= offset).pop()
+    if (!inForce) return
+    const later = this.#entries.filter((entry) => entry.startOffset > offset)
+    this.#replace([{ epoch: inForce.epoch, startOffset: offset }, ...later])
+  }
+
+  clear(): void {
+    this.#replace([])
+  }
+
+  #replace(entries: EpochEntry[]): void {
+    const first = entries[0]
+    if (entries.length === this.#entries.length && first?.startOffset === this.#entries[0]?.startOffset) return
+    this.#entries = entries
+    this.save()
+  }
+
+  save(): void {
+    const lines = this.#entries.map((entry) => `${entry.epoch} ${entry.startOffset}`)
+    replaceUnsynced(this.#disk, this.#path, renderCheckpoint(lines))
+  }
+}

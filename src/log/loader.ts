@@ -1,0 +1,267 @@
+import type { Disk, DiskEntry } from '../platform/disk.ts'
+import type { Logger } from '../platform/logger.ts'
+import type { BatchView } from '../protocol/records/batch.ts'
+import { BlockReader } from './block-reader.ts'
+import { DamageError } from './damage-error.ts'
+import type { EpochCache } from './epoch-cache.ts'
+import {
+  CLEANED_SUFFIX,
+  DELETED_SUFFIX,
+  INDEX_SUFFIX,
+  LOG_SUFFIX,
+  leadingOffset,
+  offsetOfName,
+  offsetPath,
+  SEGMENT_SUFFIXES,
+  SWAP_SUFFIX,
+  TIME_INDEX_SUFFIX,
+} from './files.ts'
+import { type ProducerState, REPLAY } from './producer-state.ts'
+import { Segment } from './segment.ts'
+import { SegmentList } from './segment-list.ts'
+import type { Snapshots } from './snapshots.ts'
+import type { LogConfig } from './types.ts'
+
+export interface LoadContext {
+  readonly disk: Disk
+  readonly logger: Logger
+  readonly directory: string
+  readonly config: LogConfig
+  readonly nowMs: number
+  readonly producerIdExpirationMs: number
+  /** Whether the last shutdown was clean: then nothing is scanned. */
+  readonly cleanShutdown: boolean
+  readonly recoveryPoint: number
+  readonly logStartOffset: number
+  readonly epochs: EpochCache
+  readonly producers: ProducerState
+  readonly snapshots: Snapshots
+}
+
+export interface LoadedLog {
+  readonly segments: SegmentList
+  readonly logStartOffset: number
+  readonly recoveryPoint: number
+  readonly nextOffset: number
+}
+
+/** Opens what is in a log's directory. Throws DamageError when something below the recovery point is damaged. */
+export function loadLog(context: LoadContext): LoadedLog {
+  const { directory, disk } = context
+  const entries = finishInterruptedSwaps(context, disk.list(directory))
+  context.snapshots.load(entries)
+  const segments = openSegments(context, entries)
+  const epochsAreSound = context.epochs.load()
+  if (!context.cleanShutdown) recoverTail(context, segments)
+  let nextOffset = segments.count === 0 ? -1 : segments.active.readNextOffset()
+  if (nextOffset < context.logStartOffset) {
+    dropAll(context, segments, nextOffset)
+    segments.push(Segment.create(disk, directory, context.logStartOffset, { nowMs: context.nowMs, rollJitterMs: 0 }))
+    nextOffset = context.logStartOffset
+  }
+  const logStartOffset = Math.max(context.logStartOffset, segments.first.baseOffset)
+  if (!epochsAreSound) rebuildEpochs(context, segments)
+  context.epochs.truncateFromEnd(nextOffset)
+  context.epochs.truncateFromStart(context.logStartOffset)
+  context.snapshots.removeStray(segments.all.map((segment) => segment.baseOffset))
+  loadProducers(context, segments, logStartOffset, nextOffset)
+  const recoveryPoint = context.cleanShutdown ? nextOffset : Math.min(context.recoveryPoint, nextOffset)
+  return { segments, logStartOffset, recoveryPoint, nextOffset }
+}
+
+/**
+ * Compaction writes `.cleaned` files, renames them to `.swap` when they are complete, removes the old segments and
+ * renames once more. Whatever it was interrupted in is undone or completed here. Answers what is in the directory then.
+ */
+function finishInterruptedSwaps(context: LoadContext, entries: DiskEntry[]): DiskEntry[] {
+  const { disk, directory } = context
+  const names = entries.filter((entry) => !entry.isDirectory).map((entry) => entry.name)
+  const isTemporary = (name: string) =>
+    [DELETED_SUFFIX, CLEANED_SUFFIX, SWAP_SUFFIX, '.tmp'].some((s) => name.endsWith(s))
+  if (!names.some(isTemporary)) return entries
+  const remove = (name: string) => disk.remove(`${directory}/${name}`)
+  // Snapshots of the metadata log that are on their way out belong to the metadata log.
+  const isStray = (name: string) =>
+    (name.endsWith(DELETED_SUFFIX) && !name.endsWith('.checkpoint.deleted')) || name.endsWith('.tmp')
+  const cleaned = names.filter((name) => name.endsWith(CLEANED_SUFFIX))
+  const firstCleaned = Math.min(...cleaned.map((name) => leadingOffset(name) ?? Number.POSITIVE_INFINITY))
+  const swaps = names.filter((name) => name.endsWith(SWAP_SUFFIX))
+  const invalid = swaps.filter((name) => (leadingOffset(name) ?? 0) >= firstCleaned)
+  const valid = swaps.filter((name) => !invalid.includes(name))
+  for (const name of [...names.filter(isStray), ...invalid, ...cleaned]) remove(name)
+  completeSwaps(context, names, valid)
+  return disk.list(directory)
+}
+
+function completeSwaps(context: LoadContext, names: readonly string[], swaps: readonly string[]): void {
+  const { disk, directory, logger } = context
+  let from = Number.POSITIVE_INFINITY
+  let to = Number.NEGATIVE_INFINITY
+  for (const name of swaps) {
+    const baseOffset = offsetOfName(name, LOG_SUFFIX + SWAP_SUFFIX)
+    if (baseOffset === undefined) continue
+    from = Math.min(from, baseOffset)
+    to = Math.max(to, endOfLogFile(disk, `${directory}/${name}`, baseOffset))
+  }
+  for (const name of names) {
+    const offset = leadingOffset(name)
+    const isSegmentFile = SEGMENT_SUFFIXES.some((suffix) => name.endsWith(suffix)) || name.endsWith('.snapshot')
+    if (isSegmentFile && offset !== undefined && offset >= from && offset < to) disk.remove(`${directory}/${name}`)
+  }
+  for (const name of swaps) {
+    logger.info(`Completing the interrupted swap of ${directory}/${name}`)
+    disk.rename(`${directory}/${name}`, `${directory}/${name.slice(0, -SWAP_SUFFIX.length)}`)
+  }
+}
+
+function endOfLogFile(disk: Disk, path: string, baseOffset: number): number {
+  const file = disk.open(path, 'read')
+  try {
+    let next = baseOffset
+    const blocks = new BlockReader(file, 0, file.sizeBytes())
+    while (blocks.next()) next = blocks.batch.nextOffset
+    return next
+  } finally {
+    file.close()
+  }
+}
+
+function openSegments(context: LoadContext, entries: readonly DiskEntry[]): SegmentList {
+  const { disk, directory, nowMs, logger } = context
+  const names = new Set(entries.map((entry) => entry.name))
+  const segments = new SegmentList()
+  for (const { name } of entries) {
+    const baseOffset = offsetOfName(name, LOG_SUFFIX)
+    if (baseOffset === undefined) {
+      removeOrphan(context, names, name)
+      continue
+    }
+    const stat = disk.stat(`${directory}/${name}`)!
+    const segment = new Segment(disk, directory, baseOffset, {
+      sizeBytes: stat.sizeBytes,
+      nowMs,
+      modifiedMs: stat.modifiedMs,
+    })
+    segments.push(segment)
+    const isUnflushed = !context.cleanShutdown && context.recoveryPoint <= baseOffset
+    if (isUnflushed || names.has(nameOf(baseOffset, INDEX_SUFFIX))) {
+      if (!names.has(nameOf(baseOffset, TIME_INDEX_SUFFIX))) segment.timeIndex.reset()
+      continue
+    }
+    logger.warn(`${directory}/${name} has no offset index; it is made anew`)
+    const damage = segment.recover(context.config.indexIntervalBytes, () => {})
+    if (damage) throw damage
+    segment.finish()
+  }
+  return segments
+}
+
+function nameOf(offset: number, suffix: string): string {
+  return offsetPath('', offset, suffix).slice(1)
+}
+
+function removeOrphan(context: LoadContext, names: ReadonlySet<string>, name: string): void {
+  for (const suffix of SEGMENT_SUFFIXES) {
+    const offset = offsetOfName(name, suffix)
+    if (offset === undefined || names.has(nameOf(offset, LOG_SUFFIX))) continue
+    context.logger.warn(`Removing ${context.directory}/${name}, whose log file is gone`)
+    context.disk.remove(`${context.directory}/${name}`)
+  }
+}
+
+/** After a crash: checks the segments past the recovery point and keeps the longest sound prefix. */
+function recoverTail(context: LoadContext, segments: SegmentList): void {
+  const { logger, recoveryPoint, config } = context
+  checkSequence(segments, recoveryPoint)
+  for (const segment of segments.from(recoveryPoint)) {
+    const { producers } = context
+    loadProducers(context, segments, context.logStartOffset, segment.baseOffset)
+    logger.info(`Recovering ${segment.path}`)
+    let nextOffset = segment.baseOffset
+    const damage = segment.recover(config.indexIntervalBytes, (batch) => {
+      nextOffset = batch.nextOffset
+      if (batch.partitionLeaderEpoch >= 0 && batch.partitionLeaderEpoch > (context.epochs.latest?.epoch ?? -1)) {
+        context.epochs.assignInMemory(batch.partitionLeaderEpoch, batch.baseOffset)
+      }
+      replay(producers, segment, batch, true)
+    })
+    if (damage && nextOffset < recoveryPoint) throw damage
+    if (damage) {
+      logger.warn(`${damage.message}; cutting the log off at offset ${nextOffset}`)
+      segment.cutToWritten()
+      for (const later of segments.removeAbove(segment.baseOffset)) later.remove()
+    }
+    segment.finish()
+    if (nextOffset > (context.snapshots.latest ?? -1)) context.snapshots.write(nextOffset, producers.producers)
+    if (damage) break
+  }
+  context.epochs.save()
+}
+
+/** A segment below the recovery point that is empty, though another follows, has lost what it held. */
+function checkSequence(segments: SegmentList, recoveryPoint: number): void {
+  const all = segments.all
+  for (let i = 0; i + 1 < all.length; i++) {
+    const segment = all[i]!
+    const next = all[i + 1]!.baseOffset
+    // One that is empty because the next batch was too far away for it has lost nothing.
+    if (segment.sizeBytes === 0 && next <= recoveryPoint && segment.canHold(next)) {
+      throw new DamageError(segment.path, 0, 'the file is empty, though a later segment was flushed')
+    }
+  }
+}
+
+/** The log ends below where it is said to start: its files were taken away. */
+function dropAll(context: LoadContext, segments: SegmentList, nextOffset: number): void {
+  if (segments.count === 0) return
+  context.logger.warn(
+    `Removing all segments of ${context.directory}: they end at ${nextOffset}, below the log start ${context.logStartOffset}`,
+  )
+  for (const segment of segments.removeFirst(segments.count)) segment.remove()
+  context.epochs.clear()
+  context.snapshots.removeAll()
+}
+
+function rebuildEpochs(context: LoadContext, segments: SegmentList): void {
+  context.logger.warn(`leader-epoch-checkpoint of ${context.directory} is damaged; it is made anew from the log`)
+  for (const segment of segments.all) {
+    const blocks = new BlockReader(segment.file, 0, segment.sizeBytes)
+    while (blocks.next()) {
+      const { partitionLeaderEpoch, baseOffset } = blocks.batch
+      if (partitionLeaderEpoch >= 0) context.epochs.assignInMemory(partitionLeaderEpoch, baseOffset)
+    }
+    if (segment !== segments.active) segment.release()
+  }
+  context.epochs.save()
+}
+
+type ProducerContext = Pick<LoadContext, 'producers' | 'snapshots' | 'nowMs' | 'producerIdExpirationMs'>
+
+/** The producer state just before `endOffset`: the newest snapshot, and what the log says since. */
+export function loadProducers(
+  context: ProducerContext,
+  segments: SegmentList,
+  logStartOffset: number,
+  endOffset: number,
+): void {
+  const { producers } = context
+  producers.clear()
+  const snapshot = context.snapshots.newest(endOffset, logStartOffset)
+  if (snapshot) producers.restore(snapshot.producers, context.nowMs, context.producerIdExpirationMs)
+  const fromOffset = snapshot?.offset ?? logStartOffset
+  if (fromOffset >= endOffset) return
+  for (const segment of segments.from(fromOffset)) {
+    if (segment.baseOffset >= endOffset) break
+    const from = segment.baseOffset >= fromOffset ? 0 : segment.positionOf(fromOffset)
+    const blocks = new BlockReader(segment.file, from, segment.sizeBytes, { wholeBatches: true })
+    while (blocks.next() && blocks.batch.baseOffset < endOffset) replay(producers, segment, blocks.batch, false)
+    if (segment !== segments.active) segment.release()
+  }
+  producers.settle(producers.mark)
+}
+
+function replay(producers: ProducerState, segment: Segment, batch: BatchView, rebuildsIndex: boolean): void {
+  if (!batch.hasProducerId) return
+  const aborted = producers.apply(batch, REPLAY)
+  if (aborted && rebuildsIndex) segment.txnIndex.append(aborted)
+}

@@ -1,0 +1,56 @@
+import type { BatchView } from '../protocol/records/batch.ts'
+import { RecordCursor } from '../protocol/records/cursor.ts'
+import { BlockReader } from './block-reader.ts'
+import type { SegmentList } from './segment-list.ts'
+import type { TimestampAndOffset } from './types.ts'
+import { MAX_INFLATED_BYTES } from './validator.ts'
+
+const cursor = new RecordCursor()
+
+/** The first record at or past `logStartOffset` with a timestamp of at least `timestamp`. Throws DamageError. */
+export function offsetForTimestamp(
+  segments: SegmentList,
+  timestamp: number,
+  logStartOffset: number,
+): TimestampAndOffset | undefined {
+  for (const segment of segments.all) {
+    if (segment.maxTimestamp < timestamp) continue
+    const from = segment.index.lookup(Math.max(segment.timeIndex.lookup(timestamp), logStartOffset))
+    const blocks = new BlockReader(segment.file, from, segment.sizeBytes, { wholeBatches: true })
+    while (blocks.next()) {
+      const { batch } = blocks
+      if (batch.maxTimestamp < timestamp || batch.lastOffset < logStartOffset) continue
+      const found = firstRecord(batch, (ms, offset) => ms >= timestamp && offset >= logStartOffset)
+      if (found) return found
+    }
+  }
+  return undefined
+}
+
+/** The first record that has the largest timestamp of all. Throws DamageError. */
+export function maxTimestampOf(segments: SegmentList): TimestampAndOffset | undefined {
+  let newest = segments.first
+  for (const segment of segments.all) if (segment.maxTimestamp > newest.maxTimestamp) newest = segment
+  const timestamp = newest.maxTimestamp
+  if (timestamp < 0) return undefined
+  const from = newest.index.lookup(newest.maxTimestampOffset)
+  const blocks = new BlockReader(newest.file, from, newest.sizeBytes, { wholeBatches: true })
+  while (blocks.next()) {
+    if (blocks.batch.maxTimestamp === timestamp) return firstRecord(blocks.batch, (ms) => ms === timestamp)
+  }
+  return undefined
+}
+
+function firstRecord(
+  batch: BatchView,
+  isWanted: (timestamp: number, offset: number) => boolean,
+): TimestampAndOffset | undefined {
+  const leaderEpoch = Math.max(-1, batch.partitionLeaderEpoch)
+  cursor.open(batch, MAX_INFLATED_BYTES)
+  while (cursor.next()) {
+    if (isWanted(cursor.timestamp, cursor.offset)) {
+      return { timestamp: cursor.timestamp, offset: cursor.offset, leaderEpoch }
+    }
+  }
+  return undefined
+}

@@ -1,0 +1,303 @@
+import type { Disk, DiskFile } from '../platform/disk.ts'
+import { BatchView } from '../protocol/records/batch.ts'
+import { RECORDS_AT } from '../protocol/records/layout.ts'
+import { BlockReader } from './block-reader.ts'
+import { DamageError } from './damage-error.ts'
+import {
+  DELETED_SUFFIX,
+  INDEX_SUFFIX,
+  LOG_SUFFIX,
+  offsetPath,
+  SEGMENT_SUFFIXES,
+  TIME_INDEX_SUFFIX,
+  TXN_INDEX_SUFFIX,
+} from './files.ts'
+import { OffsetIndex, TimeIndex } from './index-file.ts'
+import { TxnIndex } from './txn-index.ts'
+
+const MAX_RELATIVE_OFFSET = 0x7fff_ffff
+
+/** One `.log` file with its indexes. Knows batches and positions; offsets, epochs and producers are the log's affair. */
+export class Segment {
+  readonly baseOffset: number
+  readonly index: OffsetIndex
+  readonly timeIndex: TimeIndex
+  readonly txnIndex: TxnIndex
+  readonly #disk: Disk
+  #directory: string
+  #file: DiskFile | undefined
+  #readsUnderWay = 0
+  #closeWhenIdle = false
+  /** Bytes written. */
+  sizeBytes: number
+  /** Bytes written or on their way. */
+  stagedBytes: number
+  /** When the segment was made, or loaded. */
+  createdMs: number
+  modifiedMs: number
+  /** The largest timestamp of the first batch, from which segment.ms counts; undefined until it is known. */
+  firstTimestamp: number | undefined
+  /** How much sooner than segment.ms it rolls. */
+  readonly rollJitterMs: number
+  #maxTimestamp: number | undefined
+  #maxTimestampOffset = 0
+  #bytesSinceIndexEntry = 0
+
+  constructor(
+    disk: Disk,
+    directory: string,
+    baseOffset: number,
+    options: { sizeBytes: number; nowMs: number; modifiedMs?: number; rollJitterMs?: number },
+  ) {
+    this.#disk = disk
+    this.#directory = directory
+    this.baseOffset = baseOffset
+    this.sizeBytes = options.sizeBytes
+    this.stagedBytes = options.sizeBytes
+    this.createdMs = options.nowMs
+    this.modifiedMs = options.modifiedMs ?? options.nowMs
+    this.rollJitterMs = options.rollJitterMs ?? 0
+    this.index = new OffsetIndex(disk, offsetPath(directory, baseOffset, INDEX_SUFFIX), baseOffset)
+    this.timeIndex = new TimeIndex(disk, offsetPath(directory, baseOffset, TIME_INDEX_SUFFIX), baseOffset)
+    this.txnIndex = new TxnIndex(disk, offsetPath(directory, baseOffset, TXN_INDEX_SUFFIX))
+  }
+
+  /** A new, empty segment; what another of this name left behind is overwritten. */
+  static create(
+    disk: Disk,
+    directory: string,
+    baseOffset: number,
+    options: { nowMs: number; rollJitterMs: number },
+  ): Segment {
+    const segment = new Segment(disk, directory, baseOffset, { sizeBytes: 0, ...options })
+    const file = disk.open(segment.path, 'create')
+    if (file.sizeBytes() > 0) file.truncate(0)
+    segment.#file = file
+    segment.index.reset()
+    segment.timeIndex.reset()
+    segment.txnIndex.startEmpty()
+    segment.#maxTimestamp = -1
+    return segment
+  }
+
+  get path(): string {
+    return offsetPath(this.#directory, this.baseOffset, LOG_SUFFIX)
+  }
+
+  get file(): DiskFile {
+    this.#file ??= this.#disk.open(this.path, 'write')
+    return this.#file
+  }
+
+  /** -1 for none. */
+  get maxTimestamp(): number {
+    if (this.#maxTimestamp === undefined) {
+      this.#maxTimestamp = this.timeIndex.lastTimestamp()
+      this.#maxTimestampOffset = this.timeIndex.lastOffset()
+    }
+    return this.#maxTimestamp
+  }
+
+  /** The last offset of the batch that has the largest timestamp. */
+  get maxTimestampOffset(): number {
+    return this.maxTimestamp < 0 ? this.baseOffset : this.#maxTimestampOffset
+  }
+
+  canHold(offset: number): boolean {
+    return offset - this.baseOffset <= MAX_RELATIVE_OFFSET
+  }
+
+  /** Takes note of a batch that is written at the end of the segment. */
+  addBatch(batch: BatchView, indexIntervalBytes: number): void {
+    const lastOffset = batch.lastOffset
+    const sizeBytes = batch.sizeBytes
+    const timestamp = batch.maxTimestamp
+    if (timestamp > this.maxTimestamp) {
+      this.#maxTimestamp = timestamp
+      this.#maxTimestampOffset = lastOffset
+    }
+    if (this.#bytesSinceIndexEntry > indexIntervalBytes) {
+      this.index.append(lastOffset, this.sizeBytes)
+      this.timeIndex.append(this.#maxTimestamp!, this.#maxTimestampOffset)
+      this.#bytesSinceIndexEntry = 0
+    }
+    this.sizeBytes += sizeBytes
+    this.#bytesSinceIndexEntry += sizeBytes
+  }
+
+  /** The largest timestamp of the first batch, -1 for an empty segment or none. */
+  readFirstTimestamp(): number {
+    if (this.firstTimestamp === undefined && this.sizeBytes >= RECORDS_AT) {
+      const header = Buffer.allocUnsafe(RECORDS_AT)
+      this.file.readSync(header, 0)
+      this.firstTimestamp = new BatchView(header).maxTimestamp
+    }
+    return this.firstTimestamp ?? -1
+  }
+
+  /**
+   * The position of the first batch at or after `from` whose last offset is at least `offset`; the segment's size when
+   * there is none. Throws DamageError.
+   */
+  positionOf(offset: number, from = this.index.lookup(offset)): number {
+    const blocks = new BlockReader(this.file, from, this.sizeBytes)
+    while (blocks.next()) if (blocks.batch.lastOffset >= offset) return blocks.positionBytes
+    return this.sizeBytes
+  }
+
+  /** The offset after the last batch. Throws DamageError. */
+  readNextOffset(): number {
+    let next = this.baseOffset
+    const blocks = new BlockReader(this.file, this.index.lookup(this.index.lastOffset()), this.sizeBytes)
+    while (blocks.next()) next = blocks.batch.nextOffset
+    return next
+  }
+
+  /** Keeps a read from having its file closed under it; `endRead` must follow. */
+  beginRead(): DiskFile {
+    this.#readsUnderWay += 1
+    return this.file
+  }
+
+  endRead(): void {
+    this.#readsUnderWay -= 1
+    if (this.#closeWhenIdle && this.#readsUnderWay === 0) this.release()
+  }
+
+  /** No more batches come: the last timestamp goes into the index, and the indexes to disk. */
+  finish(): void {
+    if (this.maxTimestamp >= 0) this.timeIndex.append(this.maxTimestamp, this.maxTimestampOffset)
+    this.index.writeOut()
+    this.timeIndex.writeOut()
+    this.txnIndex.writeOut()
+  }
+
+  /** Brings everything onto stable storage; for a segment that is finished. */
+  async sync(): Promise<void> {
+    const file = this.beginRead()
+    try {
+      await file.sync()
+    } finally {
+      this.endRead()
+    }
+    for (const path of [this.index.path, this.timeIndex.path, this.txnIndex.path]) {
+      // A segment may have been deleted meanwhile, and most have no transaction index.
+      if (!this.#disk.exists(path)) continue
+      const index = this.#disk.open(path, 'write')
+      try {
+        await index.sync()
+      } finally {
+        index.close()
+      }
+    }
+  }
+
+  /** Lets go of the file and of the memory of the indexes; both come back when they are needed. */
+  release(): void {
+    this.#closeWhenIdle = this.#readsUnderWay > 0
+    if (this.#closeWhenIdle) return
+    this.#file?.close()
+    this.#file = undefined
+    // The largest timestamp stays known, so that retention need not read the index again.
+    if (this.timeIndex.isLoaded) void this.maxTimestamp
+    this.index.release()
+    this.timeIndex.release()
+    this.txnIndex.release()
+  }
+
+  /** Cuts the file back to what is known to be written. */
+  cutToWritten(): void {
+    this.stagedBytes = this.sizeBytes
+    if (this.sizeBytes === 0) this.firstTimestamp = undefined
+    this.file.truncate(this.sizeBytes)
+  }
+
+  /** Drops the batches from the one that holds `offset` on. */
+  truncateTo(offset: number, nowMs: number): void {
+    const position = this.positionOf(offset)
+    this.index.truncateTo(offset)
+    this.timeIndex.truncateTo(offset)
+    this.txnIndex.truncateTo(offset)
+    if (position < this.sizeBytes) this.file.truncate(position)
+    this.sizeBytes = position
+    this.stagedBytes = position
+    this.#bytesSinceIndexEntry = 0
+    if (position === 0) {
+      this.createdMs = nowMs
+      this.firstTimestamp = undefined
+    }
+    this.#maxTimestamp = this.timeIndex.lastTimestamp()
+    this.#maxTimestampOffset = this.timeIndex.lastOffset()
+    const blocks = new BlockReader(this.file, this.index.lookup(this.#maxTimestampOffset), position)
+    while (blocks.next()) {
+      if (blocks.batch.maxTimestamp <= this.#maxTimestamp) continue
+      this.#maxTimestamp = blocks.batch.maxTimestamp
+      this.#maxTimestampOffset = blocks.batch.lastOffset
+    }
+  }
+
+  /**
+   * Walks over the whole file, checking each batch, and makes the indexes anew. `visit` sees the sound batches. Answers
+   * the damage it stopped at, behind which nothing is known; undefined when all is sound.
+   */
+  recover(indexIntervalBytes: number, visit: (batch: BatchView) => void): DamageError | undefined {
+    const fileBytes = this.sizeBytes
+    this.index.reset()
+    this.timeIndex.reset()
+    this.txnIndex.reset()
+    this.#maxTimestamp = -1
+    this.#bytesSinceIndexEntry = 0
+    this.sizeBytes = 0
+    const blocks = new BlockReader(this.file, 0, fileBytes, { wholeBatches: true })
+    let nextOffset = this.baseOffset
+    try {
+      while (blocks.next()) {
+        const { batch, positionBytes } = blocks
+        checkBatch(this.path, positionBytes, batch, nextOffset)
+        if (!this.canHold(batch.lastOffset)) throw new DamageError(this.path, positionBytes, 'offset too far from base')
+        nextOffset = batch.nextOffset
+        this.addBatch(batch, indexIntervalBytes)
+        visit(batch)
+      }
+      return undefined
+    } catch (error) {
+      if (error instanceof DamageError) return error
+      throw error
+    } finally {
+      this.stagedBytes = this.sizeBytes
+    }
+  }
+
+  moveTo(directory: string): void {
+    this.#directory = directory
+    this.index.path = offsetPath(directory, this.baseOffset, INDEX_SUFFIX)
+    this.timeIndex.path = offsetPath(directory, this.baseOffset, TIME_INDEX_SUFFIX)
+    this.txnIndex.path = offsetPath(directory, this.baseOffset, TXN_INDEX_SUFFIX)
+  }
+
+  /** Renames the files to `.deleted`; answers their paths. */
+  markDeleted(): string[] {
+    const marked: string[] = []
+    for (const suffix of SEGMENT_SUFFIXES) {
+      const path = offsetPath(this.#directory, this.baseOffset, suffix)
+      if (!this.#disk.exists(path)) continue
+      this.#disk.rename(path, path + DELETED_SUFFIX)
+      marked.push(path + DELETED_SUFFIX)
+    }
+    return marked
+  }
+
+  /** Removes the files now. */
+  remove(): void {
+    this.release()
+    for (const suffix of SEGMENT_SUFFIXES) this.#disk.remove(offsetPath(this.#directory, this.baseOffset, suffix))
+  }
+}
+
+function checkBatch(path: string, positionBytes: number, batch: BatchView, nextOffset: number): void {
+  if (batch.magic === 2 && !batch.isCrcValid()) throw new DamageError(path, positionBytes, 'wrong CRC')
+  if (batch.magic !== 2) throw new DamageError(path, positionBytes, `format ${batch.magic} is not supported`)
+  if (batch.baseOffset < nextOffset || batch.lastOffsetDelta < 0) {
+    throw new DamageError(path, positionBytes, `offset ${batch.baseOffset} where ${nextOffset} or more is expected`)
+  }
+}
