@@ -1,54 +1,248 @@
-import type { AlterConfigsRequest, AlterConfigsResponse } from '../protocol/messages/alter-configs.ts'
+import type { BrokerConfig } from '../config/broker-config.ts'
+import { bootstrapFeatureLevels } from '../metadata/features.ts'
+import { MetadataImage } from '../metadata/image.ts'
+import { MetadataLoader } from '../metadata/loader.ts'
+import { decodeMetadataRecord, encodeMetadataRecord, type MetadataRecord, metadataRecord } from '../metadata/records.ts'
+import { snapshotRecords } from '../metadata/snapshot-records.ts'
+import type { MetadataPublisher } from '../metadata/types.ts'
+import type { Logger } from '../platform/logger.ts'
+import type { Platform } from '../platform/platform.ts'
+import { randomUuid } from '../platform/random.ts'
+import { errors } from '../protocol/errors.ts'
+import type { AlterConfigsRequest } from '../protocol/messages/alter-configs.ts'
 import type { CreatePartitionsRequest, CreatePartitionsResponse } from '../protocol/messages/create-partitions.ts'
 import type { CreateTopicsRequest, CreateTopicsResponse } from '../protocol/messages/create-topics.ts'
 import type { DeleteTopicsRequest, DeleteTopicsResponse } from '../protocol/messages/delete-topics.ts'
-import type {
-  IncrementalAlterConfigsRequest,
-  IncrementalAlterConfigsResponse,
-} from '../protocol/messages/incremental-alter-configs.ts'
+import type { IncrementalAlterConfigsRequest } from '../protocol/messages/incremental-alter-configs.ts'
 import type { UpdateFeaturesRequest, UpdateFeaturesResponse } from '../protocol/messages/update-features.ts'
-import type { MessageOf } from '../protocol/schema.ts'
+import { RecordCursor } from '../protocol/records/cursor.ts'
+import { MAX_UNCOMPRESSED_BYTES } from '../replication/raft/batches.ts'
+import { MetadataQuorum } from '../replication/raft/metadata-quorum.ts'
+import { readSnapshot } from '../replication/raft/snapshot-file.ts'
+import type { VoterEndpoint } from '../replication/raft/types.ts'
+import { alterConfigs, incrementalAlterConfigs, type ResourceResult } from './alter-configs.ts'
+import { autoTopic } from './auto-topics.ts'
+import { createPartitions, deleteTopics } from './change-topics.ts'
+import { createTopics } from './create-topics.ts'
+import { activationRecords, leadershipRecords, type NodeRegistration, registrationRecords } from './registration.ts'
+import { type Decision, type DecisionContext, MAX_RECORDS_PER_REQUEST, type Outcome } from './result.ts'
+import { updateFeatures } from './update-features.ts'
 
-/** A thousand producer ids that are this broker's alone. */
+/** Producer ids that are this broker's alone. */
 export interface ProducerIdBlock {
   readonly firstProducerId: number
   readonly size: number
 }
 
-/** What became of one topic that was to be made because somebody asked for it. */
-export interface AutoCreation {
+/** What became of one topic that was to be made because somebody asked for it. errorCode 0: it is there now. */
+export interface AutoCreation extends Outcome {
   readonly name: string
-  /** 0 when the topic is there now, whoever made it. */
-  readonly errorCode: number
-  readonly errorMessage: string | null
 }
 
+export interface ControllerOptions {
+  readonly platform: Platform
+  readonly logger: Logger
+  readonly config: BrokerConfig
+  readonly clusterId: string
+  /** directory.id of the metadata log's directory. */
+  readonly directoryId: string
+  /** Where other controllers would reach this one. */
+  readonly controllerEndpoints: readonly VoterEndpoint[]
+}
+
+const PRODUCER_ID_BLOCK_SIZE = 1000
+const BOOTSTRAP_FILE = 'bootstrap.checkpoint'
+
 /**
- * Decides over topics, configs, brokers and features. Every operation's promise resolves when its records are committed,
- * replayed and applied on this node.
+ * Decides over topics, configs and features, and writes what it decided to the metadata log. The promise of every
+ * operation resolves when its records are on stable storage, in the image, and applied by the publishers: whoever has the
+ * answer finds the thing. It rejects with Refusal where the request is refused as a whole, and with MetadataLogError
+ * when the log cannot be written.
  */
-export interface Controller {
-  createTopics(request: MessageOf<typeof CreateTopicsRequest>): Promise<MessageOf<typeof CreateTopicsResponse>>
-  /** `version`: from 6 on topics may be named by id. */
-  deleteTopics(
-    request: MessageOf<typeof DeleteTopicsRequest>,
-    version: number,
-  ): Promise<MessageOf<typeof DeleteTopicsResponse>>
-  createPartitions(
-    request: MessageOf<typeof CreatePartitionsRequest>,
-  ): Promise<MessageOf<typeof CreatePartitionsResponse>>
-  alterConfigs(request: MessageOf<typeof AlterConfigsRequest>): Promise<MessageOf<typeof AlterConfigsResponse>>
+export class Controller {
+  readonly image: MetadataImage
+  readonly quorum: MetadataQuorum<MetadataRecord>
+  readonly #options: ControllerOptions
+  readonly #loader: MetadataLoader
+  /** The state with everything decided, also what is still on its way to the disk. */
+  #head = new MetadataImage()
+  #lastAppend: Promise<unknown> = Promise.resolve()
+
+  private constructor(options: ControllerOptions, loader: MetadataLoader, quorum: MetadataQuorum<MetadataRecord>) {
+    this.image = loader.image
+    this.quorum = quorum
+    this.#options = options
+    this.#loader = loader
+    loader.onAborted = () => this.#resetHead()
+  }
+
+  /** Loads the metadata log and, in a new directory, writes its first records. Rejects with MetadataLogError. */
+  static async open(options: ControllerOptions): Promise<Controller> {
+    const { platform, logger, config } = options
+    const loader = new MetadataLoader(logger)
+    const quorum = await MetadataQuorum.open(
+      {
+        platform,
+        logger,
+        directory: config.metadataLogDir,
+        nodeId: config.nodeId,
+        clusterId: options.clusterId,
+        directoryId: options.directoryId,
+        controllerEndpoints: options.controllerEndpoints,
+        staticVoterIds: config.quorumVoters.map(({ id }) => id),
+        snapshotMaxNewRecordBytes: config.get('metadata.log.max.record.bytes.between.snapshots'),
+        snapshotMaxIntervalMs: config.get('metadata.log.max.snapshot.interval.ms'),
+        segmentBytes: config.get('metadata.log.segment.bytes'),
+        segmentMs: config.get('metadata.log.segment.ms'),
+        retentionBytes: config.get('metadata.max.retention.bytes'),
+        retentionMs: config.get('metadata.max.retention.ms'),
+      },
+      { encode: encodeMetadataRecord, decode: decodeMetadataRecord },
+      loader,
+    )
+    const controller = new Controller(options, loader, quorum)
+    const { image, inTransaction } = loader
+    const minIsr = config.get('min.insync.replicas')
+    const first = activationRecords(image, inTransaction, readBootstrap(options), minIsr)
+    if (first.length > 0) await quorum.append(first)
+    controller.#resetHead()
+    return controller
+  }
+
+  /**
+   * Registers this node with what it listens on, and takes the lead of its partitions. To be called once, when the
+   * listeners are bound, before `publishTo`.
+   */
+  async register(node: NodeRegistration): Promise<void> {
+    const { config, platform } = this.#options
+    const incarnationId = randomUuid(platform.random)
+    const writes = [
+      this.#run(({ head, nodeId }) => ({
+        records: registrationRecords(head, nodeId, incarnationId, node, this.quorum.nextOffset),
+        response: undefined,
+      })),
+    ]
+    const leadership = leadershipRecords(this.#head, config.nodeId)
+    for (let from = 0; from < leadership.length; from += MAX_RECORDS_PER_REQUEST) {
+      const records = leadership.slice(from, from + MAX_RECORDS_PER_REQUEST)
+      writes.push(this.#run(() => ({ records, response: undefined })))
+    }
+    await Promise.all(writes)
+  }
+
+  /** Tells the publishers, in this order, of all there is, then of every change. Resolves when they have applied it. */
+  publishTo(publishers: readonly MetadataPublisher[]): Promise<void> {
+    return this.#loader.startPublishing(publishers)
+  }
+
+  createTopics(request: CreateTopicsRequest): Promise<CreateTopicsResponse> {
+    return this.#run((context) => createTopics(context, request))
+  }
+
+  /** Up to version 2 a request is refused with another error where topics cannot be deleted. */
+  deleteTopics(request: DeleteTopicsRequest, version: number): Promise<DeleteTopicsResponse> {
+    return this.#run((context) => deleteTopics(context, request, version))
+  }
+
+  createPartitions(request: CreatePartitionsRequest): Promise<CreatePartitionsResponse> {
+    return this.#run((context) => createPartitions(context, request))
+  }
+
+  /** `kind`: the listener that the request came in by. */
+  alterConfigs(request: AlterConfigsRequest, kind: 'broker' | 'controller'): Promise<ResourceResult[]> {
+    return this.#run((context) => alterConfigs(context, request, kind))
+  }
+
+  /** `kind`: the listener that the request came in by. */
   incrementalAlterConfigs(
-    request: MessageOf<typeof IncrementalAlterConfigsRequest>,
-  ): Promise<MessageOf<typeof IncrementalAlterConfigsResponse>>
-  updateFeatures(
-    request: MessageOf<typeof UpdateFeaturesRequest>,
-    version: number,
-  ): Promise<MessageOf<typeof UpdateFeaturesResponse>>
-  allocateProducerIds(): Promise<ProducerIdBlock>
+    request: IncrementalAlterConfigsRequest,
+    kind: 'broker' | 'controller',
+  ): Promise<ResourceResult[]> {
+    return this.#run((context) => incrementalAlterConfigs(context, request, kind))
+  }
+
+  /** Up to version 1 the response has a result for each feature. */
+  updateFeatures(request: UpdateFeaturesRequest, version: number): Promise<UpdateFeaturesResponse> {
+    return this.#run((context) => updateFeatures(context, request, version, this.quorum.kraftVersion))
+  }
+
+  allocateProducerIds(): Promise<ProducerIdBlock> {
+    return this.#run(({ head, nodeId }) => {
+      const firstProducerId = Math.max(0, head.nextProducerId)
+      const nextProducerId = firstProducerId + PRODUCER_ID_BLOCK_SIZE
+      const brokerEpoch = head.brokers.get(nodeId)?.epoch ?? -1
+      return {
+        records: [metadataRecord('ProducerIds', { brokerId: nodeId, brokerEpoch, nextProducerId })],
+        response: { firstProducerId, size: PRODUCER_ID_BLOCK_SIZE },
+      }
+    })
+  }
+
   /**
    * Makes what is missing of `names`: internal topics (__consumer_offsets, __transaction_state, __share_group_state) with
-   * their own settings, others with the broker's defaults. One answer per name, in order.
+   * their own settings, others with the broker's defaults. One answer a name, in order; a name must not come twice.
    */
-  autoCreateTopics(names: readonly string[]): Promise<AutoCreation[]>
+  async autoCreateTopics(names: readonly string[]): Promise<AutoCreation[]> {
+    const { config } = this.#options
+    const topics = names.map((name) => autoTopic(name, config))
+    const response = await this.createTopics({ topics, timeoutMs: 0, validateOnly: false })
+    const results = new Map(response.topics.map((result) => [result.name, result]))
+    return names.map((name) => {
+      const { errorCode, errorMessage } = results.get(name)!
+      // Somebody else was faster. The answer has waited for that creation too.
+      if (errorCode === errors.TOPIC_ALREADY_EXISTS.code) return { name, errorCode: 0, errorMessage: null }
+      return { name, errorCode, errorMessage }
+    })
+  }
+
+  /** Waits for what is under way. */
+  close(): Promise<void> {
+    return this.quorum.close()
+  }
+
+  async #run<T>(decide: (context: DecisionContext) => Decision<T>): Promise<T> {
+    const { config, platform } = this.#options
+    const context = { head: this.#head, config, nodeId: config.nodeId, random: platform.random }
+    const { records, response } = decide(context)
+    if (records.length > 0) {
+      this.#lastAppend = this.quorum.append(records)
+      for (const record of records) this.#head.replay(record)
+      this.#head.takeDelta()
+    }
+    // Without records of its own, the answer may still rest on decisions that are not committed yet.
+    await this.#lastAppend
+    await this.#loader.applied()
+    return response
+  }
+
+  #resetHead(): void {
+    this.#head = new MetadataImage()
+    for (const record of snapshotRecords(this.image)) this.#head.replay(record)
+    this.#head.takeDelta()
+    // What failed has been answered; later operations start from the committed state.
+    this.#lastAppend = Promise.resolve()
+  }
+}
+
+/** The first records of a new cluster: those that a format command left, or the features of this version. */
+function readBootstrap({ platform, config }: ControllerOptions): MetadataRecord[] {
+  const path = `${config.metadataLogDir}/${BOOTSTRAP_FILE}`
+  if (!platform.disk.exists(path)) {
+    return bootstrapFeatureLevels.map(([name, featureLevel]) => metadataRecord('FeatureLevel', { name, featureLevel }))
+  }
+  const records: MetadataRecord[] = []
+  const cursor = new RecordCursor()
+  const file = platform.disk.open(path, 'read')
+  try {
+    readSnapshot(file, {
+      onControl: () => {},
+      onData: (batch) => {
+        cursor.open(batch, MAX_UNCOMPRESSED_BYTES)
+        while (cursor.next()) records.push(decodeMetadataRecord(cursor.value() ?? Buffer.alloc(0)))
+      },
+    })
+  } finally {
+    file.close()
+  }
+  return records
 }

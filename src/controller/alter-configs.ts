@@ -1,0 +1,216 @@
+import { ConfigError } from '../config/config-error.ts'
+import { checkDynamicConfigs } from '../config/dynamic-checks.ts'
+import { brokerSettings, isListSetting, lookup } from '../config/settings.ts'
+import { formatValue } from '../config/values.ts'
+import type { MetadataRecord } from '../metadata/records.ts'
+import { type ConfigResource, ConfigResourceType } from '../metadata/types.ts'
+import { errors } from '../protocol/errors.ts'
+import type { AlterConfigsRequest } from '../protocol/messages/alter-configs.ts'
+import type { IncrementalAlterConfigsRequest } from '../protocol/messages/incremental-alter-configs.ts'
+import { type ConfigOperation, configRecords, OperationType, parseId, replacementRecords } from './config-changes.ts'
+import {
+  checkRecordCount,
+  type Decision,
+  type DecisionContext,
+  OK,
+  type Outcome,
+  outcomeOf,
+  Refusal,
+} from './result.ts'
+
+export interface ResourceResult extends Outcome {
+  readonly resourceType: number
+  readonly resourceName: string
+}
+
+/** One resource of either request, as the common checks see it. */
+interface Resource {
+  readonly resourceType: number
+  readonly resourceName: string
+  readonly configs: readonly { readonly name: string; readonly value: string | null }[]
+}
+
+const knownTypes: ReadonlySet<number> = new Set(Object.values(ConfigResourceType))
+
+/** Decides an IncrementalAlterConfigs. `kind`: a request to a broker is checked more, as the broker's own configs are. */
+export function incrementalAlterConfigs(
+  context: DecisionContext,
+  request: IncrementalAlterConfigsRequest,
+  kind: 'broker' | 'controller',
+): Decision<ResourceResult[]> {
+  const operationsOf = (resource: IncrementalAlterConfigsRequest['resources'][number]): ConfigOperation[] =>
+    resource.configs.map(({ name, configOperation, value }) => ({ name, operation: configOperation, value }))
+  return decide(context, request.resources, request.validateOnly, {
+    kind,
+    preprocess: (resource) => {
+      const values = resource.configs.filter(({ configOperation }) => configOperation !== OperationType.delete)
+      checkConfigs(resource.configs, values)
+      if (resource.resourceType === ConfigResourceType.brokerLogger) refuseLoggers(context, resource.resourceName)
+      if (resource.resourceType === ConfigResourceType.broker) checkOwn(context, resource, operationsOf(resource))
+    },
+    isMalformed: (resource) =>
+      operationsOf(resource).some(
+        ({ operation, value }) => operation < 0 || operation > 3 || (operation > 1 && value === null),
+      ),
+    recordsOf: (resource) => configRecords(context, resourceOf(resource), lastOfEach(operationsOf(resource)), false),
+  })
+}
+
+/** Decides an AlterConfigs, which replaces all configs of a resource. `kind` as above. */
+export function alterConfigs(
+  context: DecisionContext,
+  request: AlterConfigsRequest,
+  kind: 'broker' | 'controller',
+): Decision<ResourceResult[]> {
+  return decide(context, request.resources, request.validateOnly, {
+    kind,
+    preprocess: (resource) => {
+      checkConfigs(resource.configs, resource.configs)
+      if (resource.resourceType === ConfigResourceType.brokerLogger) throw unknownType(resource.resourceType)
+      if (resource.resourceType !== ConfigResourceType.broker) return
+      checkNodeId(context, resource.resourceName)
+      const values = new Map(resource.configs.map(({ name, value }) => [name, value ?? '']))
+      checkBrokerConfigs(context, values, resource.resourceName)
+    },
+    isMalformed: () => false,
+    recordsOf: (resource) => {
+      const settings = new Map(resource.configs.map(({ name, value }) => [name, value]))
+      return replacementRecords(context, resourceOf(resource), settings)
+    },
+  })
+}
+
+interface Steps<R> {
+  readonly kind: 'broker' | 'controller'
+  readonly preprocess: (resource: R) => void
+  /** Whether the controller cannot make sense of it at all. */
+  readonly isMalformed: (resource: R) => boolean
+  readonly recordsOf: (resource: R) => MetadataRecord[]
+}
+
+function decide<R extends Resource>(
+  _context: DecisionContext,
+  resources: readonly R[],
+  validateOnly: boolean,
+  steps: Steps<R>,
+): Decision<ResourceResult[]> {
+  const outcomes = new Map<R, Outcome>()
+  const counts = new Map<string, number>()
+  for (const resource of resources) counts.set(keyOf(resource), (counts.get(keyOf(resource)) ?? 0) + 1)
+  for (const resource of resources) {
+    const isDuplicate = counts.get(keyOf(resource))! > 1
+    const check = steps.kind === 'broker' ? checkAtBroker : checkAtController
+    const outcome = outcomeOf(() => check(resource, isDuplicate, steps.preprocess))
+    if (outcome !== OK) outcomes.set(resource, outcome)
+  }
+  const remaining = resources.filter((resource) => !outcomes.has(resource))
+  const records: MetadataRecord[] = []
+  const areMalformed = remaining.some(steps.isMalformed)
+  for (const resource of remaining) {
+    if (areMalformed) outcomes.set(resource, { errorCode: errors.UNKNOWN_SERVER_ERROR.code, errorMessage: null })
+    else
+      outcomes.set(
+        resource,
+        outcomeOf(() => records.push(...steps.recordsOf(resource))),
+      )
+  }
+  checkRecordCount(records)
+  const response = resources.map((resource) => ({
+    ...(outcomes.get(resource) ?? OK),
+    resourceType: resource.resourceType,
+    resourceName: resource.resourceName,
+  }))
+  return { records: validateOnly || areMalformed ? [] : records, response }
+}
+
+function checkAtBroker<R extends Resource>(resource: R, isDuplicate: boolean, preprocess: (resource: R) => void): void {
+  if (isDuplicate) throw new Refusal('INVALID_REQUEST', 'Each resource must appear at most once.')
+  preprocess(resource)
+  if (!knownTypes.has(resource.resourceType)) throw unknownType(resource.resourceType)
+}
+
+function checkAtController(resource: Resource, isDuplicate: boolean): void {
+  const { resourceType } = resource
+  if (!knownTypes.has(resourceType)) {
+    throw new Refusal('UNSUPPORTED_VERSION', `Unknown resource type ${resourceType}.`)
+  }
+  if (isDuplicate) throw new Refusal('INVALID_REQUEST', 'Duplicate resource.')
+}
+
+function unknownType(type: number): Refusal {
+  return new Refusal('INVALID_REQUEST', `Unknown resource type ${type}`)
+}
+
+function keyOf({ resourceType, resourceName }: Resource): string {
+  return `${resourceType}:${resourceName}`
+}
+
+function resourceOf({ resourceType, resourceName }: Resource): ConfigResource {
+  return { type: resourceType, name: resourceName }
+}
+
+/** A config that is named twice counts once, with what was said last. */
+function lastOfEach(operations: readonly ConfigOperation[]): ConfigOperation[] {
+  return [...new Map(operations.map((operation) => [operation.name, operation])).values()]
+}
+
+function checkConfigs(configs: Resource['configs'], values: Resource['configs']): void {
+  if (new Set(configs.map(({ name }) => name)).size < configs.length) {
+    throw new Refusal('INVALID_REQUEST', 'Error due to duplicate config keys')
+  }
+  const nulls = values.filter(({ value }) => value === null).map(({ name }) => name)
+  if (nulls.length > 0) throw new Refusal('INVALID_REQUEST', `Null value not supported for : ${nulls.join(', ')}`)
+}
+
+function checkNodeId({ nodeId }: DecisionContext, name: string): void {
+  if (name === '') return
+  const id = parseId(name)
+  if (id === undefined) throw new Refusal('INVALID_REQUEST', `Node id must be an integer, but it is: ${name}`)
+  if (id !== nodeId) {
+    throw new Refusal('INVALID_REQUEST', `Unexpected broker id, expected ${nodeId}, but received ${name}`)
+  }
+}
+
+/** The levels of loggers are no metadata, and this broker's one logger has its level from the command line. */
+function refuseLoggers(context: DecisionContext, name: string): never {
+  if (name === '') throw new Refusal('INVALID_REQUEST', 'Broker id must not be empty')
+  checkNodeId(context, name)
+  throw new Refusal('INVALID_CONFIG', 'The level of this logger cannot be changed while the broker runs.')
+}
+
+function checkOwn(context: DecisionContext, resource: Resource, operations: readonly ConfigOperation[]): void {
+  checkNodeId(context, resource.resourceName)
+  const current = context.head.configs.of(ConfigResourceType.broker, resource.resourceName)
+  const values = new Map(current)
+  for (const { name, operation, value } of operations) {
+    if (operation === OperationType.set) values.set(name, value!)
+    else if (operation === OperationType.delete) values.delete(name)
+    else if (operation === OperationType.append || operation === OperationType.subtract) {
+      values.set(name, changedList(name, operation, value!, current.get(name)))
+    } else throw new Refusal('INVALID_REQUEST', `Unknown operations type ${operation}`)
+  }
+  checkBrokerConfigs(context, values, resource.resourceName)
+}
+
+function changedList(name: string, operation: number, value: string, current: string | undefined): string {
+  const setting = lookup(brokerSettings, name)
+  if (setting === undefined) throw new Refusal('INVALID_CONFIG', `Unknown config name: ${name}`)
+  if (!isListSetting('broker', name)) {
+    const verb = operation === OperationType.append ? 'append' : 'subtract'
+    throw new Refusal('INVALID_CONFIG', `Config value ${verb} is not allowed for config key: ${name}`)
+  }
+  const text = current ?? formatValue(setting.type, setting.default ?? null) ?? ''
+  const old = text === '' ? [] : text.split(',')
+  const parts = value.split(',')
+  if (operation === OperationType.append) return [...old, ...parts.filter((part) => !old.includes(part))].join(',')
+  return old.filter((part) => !parts.includes(part)).join(',')
+}
+
+function checkBrokerConfigs(context: DecisionContext, values: ReadonlyMap<string, string>, name: string): void {
+  try {
+    checkDynamicConfigs(values, name !== '', context.config)
+  } catch (error) {
+    if (error instanceof ConfigError) throw new Refusal(error.error, error.message)
+    throw error
+  }
+}

@@ -1,0 +1,111 @@
+import type { MetadataImage } from '../metadata/image.ts'
+import type { BrokerImage, PartitionImage } from '../metadata/types.ts'
+import { Refusal } from './result.ts'
+
+/** Directory ids with a meaning: of replicas without a directory yet, and on brokers from before directories had ids. */
+const UNASSIGNED_DIRECTORY = 'AAAAAAAAAAAAAAAAAAAAAQ'
+const MIGRATING_DIRECTORY = 'AAAAAAAAAAAAAAAAAAAAAA'
+
+/** A broker that can lead. */
+export function isActive(broker: BrokerImage | undefined): boolean {
+  return broker !== undefined && !broker.fenced && !broker.inControlledShutdown
+}
+
+/** The replicas of one new partition, those that are in sync from the start, and their directories. */
+export interface NewPartition {
+  readonly replicas: readonly number[]
+  readonly isr: readonly number[]
+  readonly directories: readonly string[]
+}
+
+/**
+ * Places `count` partitions on the unfenced brokers, going round from partition `first`.
+ * Throws Refusal INVALID_REPLICATION_FACTOR in Apache Kafka's words.
+ */
+export function placePartitions(
+  head: MetadataImage,
+  first: number,
+  count: number,
+  replicationFactor: number,
+): NewPartition[] {
+  const all = [...head.brokers.values()].sort((a, b) => a.id - b.id)
+  const usable = all.filter((broker) => !broker.fenced)
+  if (usable.length === 0) {
+    throw placementRefusal('All brokers are currently fenced, or have all their log directories cordoned.')
+  }
+  if (replicationFactor > all.length) {
+    throw placementRefusal(
+      `The target replication factor of ${replicationFactor} cannot be reached because only ${all.length} broker(s) ` +
+        'are registered or some brokers have all their log directories cordoned.',
+    )
+  }
+  const order = [...usable, ...all.filter((broker) => broker.fenced)]
+  const placed: NewPartition[] = []
+  for (let partition = first; partition < first + count; partition++) {
+    const replicas = order.map((_, i) => order[(partition + i) % order.length]!.id).slice(0, replicationFactor)
+    placed.push(newPartition(head, replicas))
+  }
+  return placed
+}
+
+function placementRefusal(text: string): Refusal {
+  return new Refusal('INVALID_REPLICATION_FACTOR', text)
+}
+
+export function newPartition(head: MetadataImage, replicas: readonly number[]): NewPartition {
+  return {
+    replicas,
+    isr: replicas.filter((id) => isActive(head.brokers.get(id))),
+    directories: replicas.map((id) => defaultDirectory(head.brokers.get(id))),
+  }
+}
+
+function defaultDirectory(broker: BrokerImage | undefined): string {
+  if (broker === undefined) return UNASSIGNED_DIRECTORY
+  if (broker.directories.length === 0) return MIGRATING_DIRECTORY
+  return broker.directories.length === 1 ? broker.directories[0]! : UNASSIGNED_DIRECTORY
+}
+
+/**
+ * Checks replicas that a client chose. `expected` is the replication factor of the partitions before, if any.
+ * Throws Refusal INVALID_REPLICA_ASSIGNMENT in Apache Kafka's words.
+ */
+export function checkManualAssignment(
+  head: MetadataImage,
+  replicas: readonly number[],
+  expected: number | undefined,
+): void {
+  const refusal = (text: string) =>
+    new Refusal('INVALID_REPLICA_ASSIGNMENT', `The manual partition assignment includes ${text}`)
+  if (replicas.length === 0) throw refusal('an empty replica list.')
+  const sorted = [...replicas].sort((a, b) => a - b)
+  for (const [index, id] of sorted.entries()) {
+    if (!head.brokers.has(id)) throw refusal(`broker ${id}, but no such broker is registered.`)
+    if (index > 0 && sorted[index - 1] === id) throw refusal(`the broker ${id} more than once.`)
+  }
+  if (expected !== undefined && sorted.length !== expected) {
+    throw refusal(
+      `a partition with ${sorted.length} replica(s), but this is not consistent with previous partitions, ` +
+        `which have ${expected} replica(s).`,
+    )
+  }
+}
+
+/** The first state of a partition. */
+export function firstState(topicId: string, partition: number, placed: NewPartition): PartitionImage {
+  return {
+    topicId,
+    partition,
+    replicas: placed.replicas,
+    directories: placed.directories,
+    isr: placed.isr,
+    removingReplicas: [],
+    addingReplicas: [],
+    elr: [],
+    lastKnownElr: [],
+    leader: placed.isr[0]!,
+    leaderRecoveryState: 0,
+    leaderEpoch: 0,
+    partitionEpoch: 0,
+  }
+}

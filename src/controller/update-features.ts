@@ -1,0 +1,100 @@
+import { ELIGIBLE_LEADER_REPLICAS, KRAFT_VERSION, METADATA_VERSION, supportedFeatures } from '../metadata/features.ts'
+import { type MetadataRecord, metadataRecord } from '../metadata/records.ts'
+import type { UpdateFeaturesRequest, UpdateFeaturesResponse } from '../protocol/messages/update-features.ts'
+import { type Decision, type DecisionContext, OK, outcomeOf, Refusal } from './result.ts'
+
+/** How a level may be changed, by the numbers of UpdateFeatures. */
+const UpgradeType = { upgrade: 1, safeDowngrade: 2, unsafeDowngrade: 3 } as const
+
+/** Levels of metadata.version that changed the records: one cannot go back below any of them. */
+const CHANGING_LEVELS = [7, 8, 11, 13, 14, 15, 17, 23, 30]
+const ELR_NEEDS_LEVEL = 23
+
+type Update = UpdateFeaturesRequest['featureUpdates'][number]
+
+/** Decides an UpdateFeatures: all updates or none. `kraftVersion` is the quorum's. */
+export function updateFeatures(
+  context: DecisionContext,
+  request: UpdateFeaturesRequest,
+  version: number,
+  kraftVersion: number,
+): Decision<UpdateFeaturesResponse> {
+  const updates = [...new Map(request.featureUpdates.map((update) => [update.feature, update])).values()]
+  const records: MetadataRecord[] = []
+  const outcome = outcomeOf(() => {
+    for (const update of updates) records.push(...featureRecords(context, update, updates, kraftVersion))
+  })
+  if (outcome !== OK) {
+    const errorMessage = `The update failed for all features since the following feature had an error: ${outcome.errorMessage}`
+    return { records: [], response: { throttleTimeMs: 0, errorCode: outcome.errorCode, errorMessage, results: [] } }
+  }
+  const results = version <= 1 ? updates.map(({ feature }) => ({ feature, ...OK })) : []
+  return { records: request.validateOnly ? [] : records, response: { throttleTimeMs: 0, ...OK, results } }
+}
+
+function featureRecords(
+  context: DecisionContext,
+  update: Update,
+  updates: readonly Update[],
+  kraftVersion: number,
+): MetadataRecord[] {
+  const { feature, maxVersionLevel: level, upgradeType } = update
+  const refusal = (text: string) =>
+    new Refusal('INVALID_UPDATE_VERSION', `Invalid update version ${level} for feature ${feature}. ${text}`)
+  if (upgradeType < UpgradeType.upgrade || upgradeType > UpgradeType.unsafeDowngrade) {
+    throw refusal('The controller does not support the given upgrade type.')
+  }
+  const current = feature === KRAFT_VERSION ? kraftVersion : context.head.featureLevel(feature)
+  if (level < 0) throw refusal('A feature version cannot be less than 0.')
+  const reason = reasonNotSupported(context, feature, level)
+  if (reason !== undefined) throw refusal(reason)
+  if (level < current && upgradeType === UpgradeType.upgrade) {
+    throw refusal(
+      "Can't downgrade the version of this feature without setting the upgrade type to either safe or unsafe downgrade.",
+    )
+  }
+  if (level > current && upgradeType !== UpgradeType.upgrade) throw refusal("Can't downgrade to a newer version.")
+  if (feature === METADATA_VERSION) checkMetadataVersion(current, level, upgradeType)
+  else if (feature === KRAFT_VERSION) {
+    if (level === current) return []
+    if (level < current) throw refusal("Can't downgrade the version of this feature.")
+    throw refusal('The voters of this node come from controller.quorum.voters.')
+  } else if (feature === ELIGIBLE_LEADER_REPLICAS && level > 0) {
+    const asked = updates.find((other) => other.feature === METADATA_VERSION)?.maxVersionLevel
+    if ((asked ?? context.head.featureLevel(METADATA_VERSION)) < ELR_NEEDS_LEVEL) {
+      throw refusal(`${feature} could not be set to ${level} because it depends on metadata.version level 23`)
+    }
+  }
+  return [metadataRecord('FeatureLevel', { name: feature, featureLevel: level })]
+}
+
+function reasonNotSupported(context: DecisionContext, feature: string, level: number): string | undefined {
+  const own = supportedFeatures.find(({ name }) => name === feature)
+  const local = outsideRange(`Local controller ${context.nodeId}`, level, own?.minVersion ?? 0, own?.maxVersion ?? 0)
+  if (local !== undefined) return local
+  for (const broker of context.head.brokers.values()) {
+    const range = broker.features.find(({ name }) => name === feature)
+    const { minSupportedVersion = 0, maxSupportedVersion = 0 } = range ?? {}
+    const reason = outsideRange(`Broker ${broker.id}`, level, minSupportedVersion, maxSupportedVersion)
+    if (reason !== undefined) return reason
+  }
+  return undefined
+}
+
+function outsideRange(what: string, level: number, min: number, max: number): string | undefined {
+  if (level >= min && level <= max) return undefined
+  if (max === 0) return `${what} does not support this feature.`
+  return `${what} only supports versions ${min === max ? min : `${min}-${max}`}`
+}
+
+function checkMetadataVersion(current: number, level: number, upgradeType: number): void {
+  if (level >= current || !CHANGING_LEVELS.some((changing) => changing > level && changing <= current)) return
+  const why =
+    upgradeType === UpgradeType.unsafeDowngrade
+      ? 'Unsafe metadata downgrade is not supported in this version.'
+      : 'Refusing to perform the requested downgrade because it might delete metadata information.'
+  throw new Refusal(
+    'INVALID_UPDATE_VERSION',
+    `Unsupported metadata.version downgrade from ${current} to ${level}. ${why}`,
+  )
+}
