@@ -1,0 +1,95 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { apis } from '../../src/protocol/api-keys.ts'
+import { includesVersion } from '../../src/protocol/schema.ts'
+import type { Broker } from '../harness/broker.ts'
+import { startOracle } from '../harness/oracle.ts'
+import { startTarget } from '../harness/target.ts'
+import { allowedDifferences } from './allowed.ts'
+import { comparable, differences } from './compare.ts'
+import { type ApiName, Probe } from './probe.ts'
+import type { Scenario } from './scenario.ts'
+import { configScenarios } from './scenarios/configs.ts'
+import { groupScenarios } from './scenarios/groups.ts'
+import { recordScenarios } from './scenarios/records.ts'
+import { topicScenarios } from './scenarios/topics.ts'
+
+const scenarios: readonly Scenario[] = [...topicScenarios, ...recordScenarios, ...configScenarios, ...groupScenarios]
+
+let ottla: Broker
+let oracle: Broker
+/** What Ottla advertises, by API key. */
+const served = new Map<number, { minVersion: number; maxVersion: number }>()
+const usedAllowances = new Set<RegExp>()
+
+beforeAll(async () => {
+  ottla = await startTarget()
+  oracle = await startOracle()
+  const probe = new Probe(ottla)
+  const versions = await probe.quietly('ApiVersions', 3, { clientSoftwareName: 'x', clientSoftwareVersion: '1' })
+  for (const entry of versions.apiKeys) served.set(entry.apiKey, entry)
+  probe.close()
+})
+afterAll(async () => {
+  await ottla?.stop()
+  await oracle?.stop()
+})
+
+async function tell(scenario: Scenario, version: number, name: string): Promise<string[]> {
+  const probes = [new Probe(ottla), new Probe(oracle)] as const
+  const outcomes = await Promise.allSettled(probes.map((probe) => scenario.run(probe, version, name)))
+  for (const probe of probes) probe.close()
+  const [ours, theirs] = probes.map((probe) => probe.transcript.map((exchange) => comparable(exchange, probe.symbols)))
+  const found: string[] = []
+  for (let index = 0; index < Math.min(ours!.length, theirs!.length); index++) {
+    const { api } = probes[1].transcript[index]!
+    found.push(...differences(ours![index]!, theirs![index]!, `#${index} ${api}`))
+  }
+  if (ours!.length !== theirs!.length)
+    found.push(`Ottla answered ${ours!.length} times, Apache Kafka ${theirs!.length}`)
+  for (const outcome of outcomes) if (outcome.status === 'rejected') found.push(String(outcome.reason))
+  if (process.env.OTTLA_TRANSCRIPT) process.stderr.write(`${scenario.title} ${JSON.stringify(theirs, null, 1)}\n`)
+  return found.filter((line) => !isAllowed(line))
+}
+
+function isAllowed(line: string): boolean {
+  const allowance = allowedDifferences.find(({ path }) => path.test(line))
+  if (allowance) usedAllowances.add(allowance.path)
+  return allowance !== undefined
+}
+
+function versionsOf(scenario: Scenario): number[] {
+  const { kafkaVersions } = apis[scenario.api]
+  const versions: number[] = []
+  for (let version = kafkaVersions.low; version <= kafkaVersions.high; version++) {
+    if (version >= (scenario.from ?? 0) && version <= (scenario.to ?? 99)) versions.push(version)
+  }
+  return versions
+}
+
+describe('the same requests to Ottla and to Apache Kafka', () => {
+  for (const [index, scenario] of scenarios.entries()) {
+    test.each(versionsOf(scenario))(`${scenario.api} v%i: ${scenario.title}`, async (version) => {
+      const range = served.get(apis[scenario.api].key)
+      expect(range, `${scenario.api} is advertised`).toBeDefined()
+      expect(version).toBeLessThanOrEqual(range!.maxVersion)
+      expect(version).toBeGreaterThanOrEqual(range!.minVersion)
+      expect(await tell(scenario, version, `s${index}v${version}`)).toEqual([])
+    })
+  }
+
+  test('every API that Ottla advertises has a scenario, in every version that both serve', () => {
+    const told = new Set<string>(
+      scenarios.flatMap((scenario) => versionsOf(scenario).map((v) => `${scenario.api} ${v}`)),
+    )
+    const missing: string[] = []
+    for (const name of Object.keys(apis) as ApiName[]) {
+      const range = served.get(apis[name].key)
+      if (!range) continue
+      for (let version = range.minVersion; version <= range.maxVersion; version++) {
+        if (includesVersion(apis[name].kafkaVersions, version) && !told.has(`${name} ${version}`))
+          missing.push(`${name} ${version}`)
+      }
+    }
+    expect(missing).toEqual([])
+  })
+})

@@ -1,0 +1,107 @@
+import { type Api, apis } from '../../src/protocol/api-keys.ts'
+import { decodeResponse, encodeRequest } from '../../src/protocol/frames.ts'
+import type { Broker } from '../harness/broker.ts'
+import { RawConnection } from '../harness/wire.ts'
+
+/** Longer than any time that a scenario tells the broker to wait. */
+const ANSWER_WITHIN_MS = 12_000
+
+export type ApiName = keyof typeof apis
+
+/** An API without the types of its messages: a scenario may send anything. */
+function apiOf(name: ApiName): Api {
+  return apis[name] as Api
+}
+
+/** A decoded message, whatever its shape. */
+// biome-ignore lint/suspicious/noExplicitAny: scenarios reach into answers of every shape
+export type Body = Record<string, any>
+
+/** One exchange as it was seen, before anything is made comparable. */
+export interface Exchange {
+  readonly api: ApiName
+  readonly version: number
+  readonly response: Body | 'connection closed' | 'no answer'
+}
+
+/**
+ * Sends requests to one broker and writes down what came back. A scenario is a function over a probe; it runs once
+ * against each broker and must ask both the same. What a broker made up (ids, ports, times) is taught with `learn`, and
+ * stands in the transcript under its symbol.
+ */
+export class Probe {
+  readonly broker: Broker
+  readonly transcript: Exchange[] = []
+  readonly symbols = new Map<string | number, string>()
+  #connection: RawConnection | undefined
+  #correlationId = 0
+
+  constructor(broker: Broker) {
+    this.broker = broker
+    this.learn(broker.port, '<port>')
+    this.learn(broker.home.controllerPort, '<controller port>')
+    this.learn(broker.dataDir, '<log dir>')
+  }
+
+  learn(value: unknown, symbol: string): void {
+    if (typeof value === 'string' || typeof value === 'number') this.symbols.set(value, symbol)
+  }
+
+  /** Sends one request, writes the exchange down and answers the response; `{}` where the connection was closed. */
+  async send(api: ApiName, version: number, body: Body): Promise<Body> {
+    const correlationId = ++this.#correlationId
+    const header = { correlationId, clientId: 'differential' }
+    const request = Buffer.concat(encodeRequest(apiOf(api), version, header, body))
+    return this.#record(api, version, request.subarray(4), correlationId)
+  }
+
+  /** Like `send`, with a frame made by hand: header and body without the length. */
+  async sendBytes(api: ApiName, version: number, frame: Buffer): Promise<Body> {
+    return this.#record(api, version, frame, undefined)
+  }
+
+  /** Sends and forgets the answer: to set the stage, not part of what is compared. Fails on a closed connection. */
+  async quietly(api: ApiName, version: number, body: Body): Promise<Body> {
+    const response = await this.send(api, version, body)
+    const exchange = this.transcript.pop()
+    if (typeof exchange?.response === 'string') throw new Error(`${this.broker.kind}, ${api}: ${exchange.response}`)
+    return response
+  }
+
+  /** A second connection to the same broker, writing in the same transcript with the same symbols. */
+  fork(): Probe {
+    const other = new Probe(this.broker)
+    Object.defineProperty(other, 'transcript', { value: this.transcript })
+    Object.defineProperty(other, 'symbols', { value: this.symbols })
+    return other
+  }
+
+  close(): void {
+    this.#connection?.close()
+    this.#connection = undefined
+  }
+
+  async #record(api: ApiName, version: number, frame: Buffer, correlationId: number | undefined): Promise<Body> {
+    const connection = await this.#connect()
+    let answer: Buffer
+    try {
+      answer = await connection.exchange(frame, ANSWER_WITHIN_MS)
+    } catch {
+      const response = connection.open ? 'no answer' : 'connection closed'
+      this.close()
+      this.transcript.push({ api, version, response })
+      return {}
+    }
+    if (correlationId !== undefined && answer.readInt32BE(0) !== correlationId) {
+      throw new Error(`${this.broker.kind} answers ${api} v${version} with a foreign correlation id`)
+    }
+    const response = decodeResponse(apiOf(api), version, answer).body
+    this.transcript.push({ api, version, response })
+    return response
+  }
+
+  async #connect(): Promise<RawConnection> {
+    if (!this.#connection?.open) this.#connection = await RawConnection.open('127.0.0.1', this.broker.port)
+    return this.#connection
+  }
+}
