@@ -1,5 +1,5 @@
 import type { BrokerConfig } from './broker-config.ts'
-import { ConfigError } from './config-error.ts'
+import { ConfigError, invalidValue } from './config-error.ts'
 import { parsePairs, type SecurityProtocol } from './endpoints.ts'
 import type { BrokerSettingName } from './settings.ts'
 
@@ -35,7 +35,9 @@ function checkLog(config: BrokerConfig): void {
   const jitterMs = config.get('log.roll.jitter.ms') ?? config.get('log.roll.jitter.hours') * hourMs
   require(jitterMs >= 0, 'log.roll.jitter.ms must be greater than or equal to 0')
   require(logRetentionMs(config) !== 0, 'log.retention.ms must be unlimited (-1) or, greater than or equal to 1')
-  const perThread = config.get('log.cleaner.dedupe.buffer.size') / config.get('log.cleaner.threads')
+  const cleanerThreads = config.get('log.cleaner.threads')
+  if (cleanerThreads === 0) throw invalidValue('log.cleaner.threads', '0', 'Value must be at least 1')
+  const perThread = config.get('log.cleaner.dedupe.buffer.size') / cleanerThreads
   require(perThread > 1024 * 1024, 'log.cleaner.dedupe.buffer.size must be at least 1MB per cleaner thread.')
   const waitMs = config.get('replica.fetch.wait.max.ms')
   require(waitMs <=

@@ -16,6 +16,8 @@ export type Effect = 'works' | 'ignored'
 /** Throws a ConfigError where `value` is out of range. `allowed` says in one phrase what is in range. */
 export interface Validator {
   readonly allowed: string
+  /** Of a list: values that come twice are dropped before the check. */
+  readonly dropsDuplicates?: boolean
   check(name: string, value: SettingValue): void
 }
 

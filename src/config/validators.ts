@@ -58,6 +58,7 @@ function listRules({ values, emptyAllowed, nullAllowed }: ListRules): Validator 
   const element = values.length > 0 ? oneOf(...values) : null
   return {
     allowed: `a list of ${values.length > 0 ? values.join(', ') : 'distinct values'}`,
+    dropsDuplicates: true,
     check(name, value) {
       if (value === null) {
         if (nullAllowed) return
@@ -67,9 +68,6 @@ function listRules({ values, emptyAllowed, nullAllowed }: ListRules): Validator 
       if (items.length === 0 && !emptyAllowed) {
         const valid = values.length > 0 ? `[${values.join(', ')}]` : 'any non-empty value'
         throw new ConfigError(`Configuration '${name}' must not be empty. Valid values include: ${valid}`)
-      }
-      if (new Set(items).size !== items.length) {
-        throw new ConfigError(`Configuration '${name}' values must not be duplicated.`)
       }
       for (const item of items) {
         if (item === '') throw new ConfigError(`Configuration '${name}' values must not be empty.`)

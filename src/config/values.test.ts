@@ -88,7 +88,7 @@ describe('ranges, in the words of Apache Kafka', () => {
       '',
       "Configuration 'process.roles' must not be empty. Valid values include: [broker, controller]",
     ],
-    ['log.dirs', '/a,/a', "Configuration 'log.dirs' values must not be duplicated."],
+    ['log.dirs', '/a,/a', 'accepted'],
     ['log.dirs', '/a,', "Configuration 'log.dirs' values must not be empty."],
     ['log.dir', '', "Configuration 'log.dir' must not be empty. Valid values include: any non-empty value"],
     [
@@ -155,6 +155,10 @@ describe('ranges, in the words of Apache Kafka', () => {
     expect(parseDurationMs('PT')).toBeUndefined()
     expect(parseDurationMs('PT-1.5S')).toBe(-1500)
   })
+})
+
+test('a list value that comes twice counts once (KIP-1161)', () => {
+  expect(parseSetting('log.dirs', brokerSettings['log.dirs'], '/a, /b,/a')).toEqual(['/a', '/b'])
 })
 
 test('every default passes its own range', () => {

@@ -67,7 +67,8 @@ export function parseValue(name: string, type: SettingType, text: string): Exclu
 
 /** Parses and checks the range. Throws ConfigError in Apache Kafka's words. */
 export function parseSetting<V extends SettingValue>(name: string, setting: Setting<V>, text: string): V {
-  const value = parseValue(name, setting.type, text)
+  const parsed = parseValue(name, setting.type, text)
+  const value = setting.validator?.dropsDuplicates ? [...new Set(parsed as readonly string[])] : parsed
   setting.validator?.check(name, value)
   return value as V
 }
