@@ -2,6 +2,8 @@ import { createRequire } from 'node:module'
 import { copyLiteral, copyMatch } from './copy.ts'
 import { corrupt } from './errors.ts'
 
+const require = createRequire(import.meta.url)
+
 /** Raw LZ4 blocks: what frames are made of. */
 export interface Lz4Blocks {
   compress(input: Buffer): Buffer
@@ -25,7 +27,7 @@ const MATCH_START_LIMIT = 12
 
 /** The prebuilt native module, whose blocks carry their plain size in front. Throws when there is no binary. */
 export function loadNativeLz4(): Lz4Blocks {
-  const native = createRequire(import.meta.url)('lz4-napi') as NativeLz4
+  const native = require('lz4-napi') as NativeLz4
   return {
     compress: (input) => native.compressSync(input).subarray(4),
     decompress: (input, output, from, limit, floor) => {

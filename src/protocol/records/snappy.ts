@@ -2,6 +2,8 @@ import { createRequire } from 'node:module'
 import { copyLiteral, copyMatch } from './copy.ts'
 import { corrupt, tooLarge } from './errors.ts'
 
+const require = createRequire(import.meta.url)
+
 /** Raw snappy blocks: what the framing around them is made of. */
 export interface SnappyBlocks {
   compress(input: Buffer): Buffer
@@ -16,7 +18,7 @@ interface NativeSnappy {
 
 /** The prebuilt native module. Throws when there is no binary for this platform. */
 export function loadNativeSnappy(): SnappyBlocks {
-  const native = createRequire(import.meta.url)('snappy') as NativeSnappy
+  const native = require('snappy') as NativeSnappy
   // Without this it hands out memory of its own with a finalizer, which takes 10 times as long as a copy.
   const copyOutputData = true
   return {

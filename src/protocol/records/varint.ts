@@ -25,14 +25,14 @@ export function writeVarint(buffer: Buffer, at: number, value: number): number {
 
 /** The bytes of an int64 as a zigzag varint: 1 to 10. */
 export function sizeOfVarlong(value: number): number {
-  let magnitude = value < 0 ? -(value + 1) : value
-  // One bit of the first byte goes to the sign.
+  // One bit of the first byte goes to the sign, and there is one more negative number of each size than positive ones.
+  let limit = 64
   let size = 1
-  while (magnitude >= 64) {
-    magnitude = Math.floor(magnitude / 128)
+  while (size < 10 && (value < 0 ? value < -limit : value >= limit)) {
+    limit *= 128
     size++
   }
-  return Math.min(size, 10)
+  return size
 }
 
 /** Writes an int64 as a zigzag varint and returns the position after it. Values past the range become its ends. */

@@ -4,6 +4,8 @@ import { corrupt, tooLarge } from './errors.ts'
 import { decodeZstd } from './zstd-decoder.ts'
 import { MAX_BLOCK_SIZE, maxPlainSizeOf } from './zstd-frame.ts'
 
+const require = createRequire(import.meta.url)
+
 export interface ZstdImplementation {
   compress(input: Buffer, level: number): Buffer
   /** Throws RecordsError `corrupt` or `tooLarge`. */
@@ -46,7 +48,7 @@ export function zlibZstd(): ZstdImplementation | undefined {
  * cap; the rest is decoded in JavaScript. Throws when there is no binary for this platform.
  */
 export function loadNativeZstd(): ZstdImplementation {
-  const native = createRequire(import.meta.url)('@toondepauw/node-zstd') as NativeZstd
+  const native = require('@toondepauw/node-zstd') as NativeZstd
   return {
     compress: (input, level) => new native.Encoder(level).encodeSync(input),
     decompress: (input, maxBytes) => {
