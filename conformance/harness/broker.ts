@@ -9,6 +9,8 @@ export interface BrokerOptions {
   overrides?: Readonly<Record<string, string>>
   /** Start on what another broker left: its directory, ports and node id are taken over. */
   home?: BrokerHome
+  /** Apache Kafka only: flags of the virtual machine, in place of those that make a short life cheap. */
+  jvm?: readonly string[]
 }
 
 /** Where one node lives: Ottla and Apache Kafka can be started on the same home one after the other. */

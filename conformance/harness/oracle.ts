@@ -53,9 +53,7 @@ export async function startOracle(options: BrokerOptions = {}): Promise<Broker> 
   if (!existsSync(join(home.dataDir, 'meta.properties'))) await formatHome(home)
   const path = await classpath(kafkaCoordinates)
   const args = [
-    ...jvmFlags,
-    '-Xms128m',
-    '-Xmx512m',
+    ...(options.jvm ?? [...jvmFlags, '-Xms128m', '-Xmx512m']),
     ...logging('info'),
     '-cp',
     path,
