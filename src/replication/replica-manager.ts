@@ -70,18 +70,15 @@ export class ReplicaManager {
 
   /**
    * Follows a change of the metadata log: partitions that are new here get a log, those known take over their state, and
-   * those whose replicas no longer contain this broker go. Resolves when the logs are there.
+   * those whose replicas no longer contain this broker go. What needs no disk is done before it returns; resolves when the
+   * logs are there.
    */
   async apply(changed: readonly PartitionState[], removed: readonly PartitionState[]): Promise<void> {
-    for (const state of removed) await this.#remove(state)
-    const pending: Promise<void>[] = []
+    const pending = removed.map((state) => this.#remove(state))
     for (const state of changed) {
-      if (!state.replicas.includes(this.nodeId)) {
-        await this.#remove(state)
-        continue
-      }
       const known = this.get(state.topic, state.partition)
-      if (known !== undefined && known.topicId === state.topicId) known.update(state)
+      if (!state.replicas.includes(this.nodeId)) pending.push(this.#remove(state))
+      else if (known?.topicId === state.topicId) known.update(state)
       else pending.push(this.#add(state))
     }
     await Promise.all(pending)

@@ -1,0 +1,282 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import { PartitionLog } from '../log/partition-log.ts'
+import { DEFAULT_CONFIG, type TestEnvironment, testEnvironment } from '../log/testkit.ts'
+import type { PartitionLogApi } from '../log/types.ts'
+import { silentLogger } from '../platform/logger.ts'
+import { errors } from '../protocol/errors.ts'
+import { buildBatch } from '../protocol/records/builder.ts'
+import type { FetchParams, FetchResult, FetchSpec } from './fetch-reader.ts'
+import type { PartitionState } from './partition.ts'
+import { type Logs, ReplicaManager } from './replica-manager.ts'
+
+const NODE = 1
+const TOPIC_ID = 'AAAAAAAAAAAAAAAAAAAAAQ'
+
+class MemoryLogs implements Logs {
+  readonly #environment: TestEnvironment
+  readonly #logs = new Map<string, PartitionLog>()
+
+  constructor(environment: TestEnvironment) {
+    this.#environment = environment
+  }
+
+  get(topic: string, partition: number): PartitionLogApi | undefined {
+    return this.#logs.get(`${topic}-${partition}`)
+  }
+
+  create(topic: string, partition: number, topicId: string): PartitionLogApi {
+    const directory = `/data/${topic}-${partition}`
+    this.#environment.disk.makeDirectory('/data')
+    const log = PartitionLog.open(this.#environment, { topic, partition, directory, topicId, config: DEFAULT_CONFIG })
+    this.#logs.set(`${topic}-${partition}`, log)
+    return log
+  }
+
+  delete(topic: string, partition: number): void {
+    this.#logs.delete(`${topic}-${partition}`)
+    this.#environment.disk.removeTree(`/data/${topic}-${partition}`)
+  }
+
+  all(): Iterable<PartitionLogApi> {
+    return this.#logs.values()
+  }
+}
+
+function state(partition: number, change: Partial<PartitionState> = {}): PartitionState {
+  const alone = [NODE]
+  return {
+    topic: 'topic',
+    topicId: TOPIC_ID,
+    partition,
+    leader: NODE,
+    leaderEpoch: 3,
+    replicas: alone,
+    isr: alone,
+    minInsyncReplicas: 1,
+    ...change,
+  }
+}
+
+function batch(values: readonly string[]): Buffer {
+  return buildBatch(values.map((value) => ({ timestamp: 1_700_000_000_000, key: null, value: Buffer.from(value) })))
+}
+
+function spec(partition: number, change: Partial<FetchSpec> = {}): FetchSpec {
+  return {
+    topic: 'topic',
+    topicId: TOPIC_ID,
+    partition,
+    fetchOffset: 0,
+    maxBytes: 1_000_000,
+    currentLeaderEpoch: -1,
+    lastFetchedEpoch: -1,
+    ...change,
+  }
+}
+
+function params(change: Partial<FetchParams> = {}): FetchParams {
+  return {
+    replicaId: -1,
+    upTo: 'highWatermark',
+    mustLead: true,
+    minBytes: 1,
+    maxBytes: 1_000_000,
+    maxWaitMs: 500,
+    ...change,
+  }
+}
+
+describe('ReplicaManager', () => {
+  let environment: TestEnvironment
+  let logs: MemoryLogs
+  let replicas: ReplicaManager
+  let abandon: (() => void) | undefined
+
+  beforeEach(async () => {
+    environment = testEnvironment({ tailCacheBytes: 1_000_000 })
+    logs = new MemoryLogs(environment)
+    replicas = new ReplicaManager({
+      nodeId: NODE,
+      logs,
+      time: environment.time,
+      logger: silentLogger,
+      logConfigOf: () => DEFAULT_CONFIG,
+    })
+    await replicas.apply([state(0), state(1)], [])
+    abandon = undefined
+  })
+
+  const append = (partition: number, values: readonly string[], acks = -1) =>
+    replicas.append('topic', partition, [batch(values)], acks, 'client')
+  const fetch = (change: Partial<FetchParams>, ...specs: FetchSpec[]) =>
+    replicas.fetch(params(change), specs, (wake) => {
+      abandon = wake
+    })
+  /** Results once they are there, without moving the clock. */
+  const now = async (result: FetchResult[] | Promise<FetchResult[]>): Promise<FetchResult[] | 'waits'> => {
+    let settled: FetchResult[] | 'waits' = 'waits'
+    void Promise.resolve(result).then((results) => {
+      settled = results
+    })
+    await environment.time.advance(0)
+    return settled
+  }
+
+  it('gives what was appended, with the high watermark at the end of the log', async () => {
+    const { info } = await append(0, ['a', 'b'])
+    expect(info).toMatchObject({ firstOffset: 0, lastOffset: 1 })
+    const [result] = await fetch({}, spec(0))
+    expect(result).toMatchObject({ error: errors.NONE, highWatermark: 2, lastStableOffset: 2, logStartOffset: 0 })
+    expect(result!.records).toHaveLength(1)
+  })
+
+  it('keeps the order of appends that are started in a row', async () => {
+    const results = await Promise.all(['a', 'b', 'c'].map((value) => append(0, [value])))
+    expect(results.map(({ info }) => info?.firstOffset)).toEqual([0, 1, 2])
+  })
+
+  it('waits for data, and wakes on an append to any of the partitions', async () => {
+    const waiting = fetch({ maxWaitMs: 60_000 }, spec(0), spec(1))
+    expect(await now(waiting)).toBe('waits')
+    await append(1, ['x'])
+    const results = await now(waiting)
+    expect(results).toMatchObject([{ sizeBytes: 0 }, { highWatermark: 1 }])
+    expect(environment.time.pendingTasks).toBe(0)
+  })
+
+  it('answers empty when the time is up', async () => {
+    const waiting = fetch({ maxWaitMs: 500 }, spec(0))
+    await environment.time.advance(499)
+    expect(await now(waiting)).toBe('waits')
+    await environment.time.advance(1)
+    expect(await now(waiting)).toMatchObject([{ error: errors.NONE, sizeBytes: 0, highWatermark: 0 }])
+  })
+
+  it('waits until minBytes have come in all partitions together', async () => {
+    const sizeBytes = batch(['0123456789']).length
+    await append(0, ['0123456789'])
+    const waiting = fetch({ minBytes: 3 * sizeBytes, maxWaitMs: 60_000 }, spec(0), spec(1))
+    await append(1, ['0123456789'])
+    expect(await now(waiting)).toBe('waits')
+    await append(0, ['0123456789'])
+    expect(await now(waiting)).toMatchObject([{ sizeBytes: 2 * sizeBytes }, { sizeBytes }])
+  })
+
+  it('does not count more of a partition than it may give', async () => {
+    const sizeBytes = batch(['0123456789']).length
+    const waiting = fetch({ minBytes: 2 * sizeBytes, maxWaitMs: 60_000 }, spec(0, { maxBytes: sizeBytes }), spec(1))
+    await append(0, ['0123456789'])
+    await append(0, ['0123456789'])
+    expect(await now(waiting)).toBe('waits')
+    await append(1, ['0123456789'])
+    expect(await now(waiting)).toMatchObject([{ sizeBytes }, { sizeBytes }])
+  })
+
+  it('does not wait with an error, without a wait time, or without anything to read', async () => {
+    expect(await now(fetch({ maxWaitMs: 60_000 }, spec(0), spec(7)))).toMatchObject([
+      { error: errors.NONE },
+      { error: errors.NOT_LEADER_OR_FOLLOWER },
+    ])
+    expect(await now(fetch({ maxWaitMs: 0 }, spec(0)))).toMatchObject([{ sizeBytes: 0 }])
+    expect(await now(fetch({ maxWaitMs: 60_000 }))).toEqual([])
+  })
+
+  it('ends the waiting when the client is gone', async () => {
+    const waiting = fetch({ maxWaitMs: 2 ** 31 - 1 }, spec(0))
+    await now(waiting)
+    abandon!()
+    expect(await now(waiting)).not.toBe('waits')
+    expect(environment.time.pendingTasks).toBe(0)
+  })
+
+  it('ends the waiting when the partition goes', async () => {
+    const waiting = fetch({ maxWaitMs: 60_000 }, spec(0))
+    await now(waiting)
+    await replicas.apply([], [state(0)])
+    expect(await now(waiting)).toMatchObject([{ error: errors.NOT_LEADER_OR_FOLLOWER }])
+  })
+
+  it('goes on waiting when nothing came of a change', async () => {
+    const waiting = fetch({ maxWaitMs: 60_000 }, spec(0))
+    await now(waiting)
+    await replicas.apply([state(0, { leaderEpoch: 4 })], [])
+    expect(await now(waiting)).toBe('waits')
+    await append(0, ['x'])
+    expect(await now(waiting)).toMatchObject([{ highWatermark: 1 }])
+  })
+
+  it('shares maxBytes among the partitions, in order, but always gives one whole batch', async () => {
+    const sizeBytes = batch(['0123456789']).length
+    for (const partition of [0, 1]) {
+      await append(partition, ['0123456789'])
+      await append(partition, ['0123456789'])
+    }
+    const sizes = async (change: Partial<FetchParams>, ...specs: FetchSpec[]) =>
+      (await fetch(change, ...specs)).map((result) => result.sizeBytes)
+    expect(await sizes({ maxBytes: 3 * sizeBytes }, spec(0), spec(1))).toEqual([2 * sizeBytes, sizeBytes])
+    expect(await sizes({ maxBytes: 1 }, spec(0), spec(1))).toEqual([sizeBytes, 0])
+    expect(await sizes({ maxBytes: 0 }, spec(0, { fetchOffset: 2 }), spec(1))).toEqual([0, sizeBytes])
+    expect(await sizes({}, spec(0, { maxBytes: 0 }), spec(1, { maxBytes: 0 }))).toEqual([sizeBytes, 0])
+  })
+
+  it.each([
+    ['an older leader epoch', { currentLeaderEpoch: 2 }, errors.FENCED_LEADER_EPOCH],
+    ['a newer leader epoch', { currentLeaderEpoch: 4 }, errors.UNKNOWN_LEADER_EPOCH],
+    ['the topic id of another topic', { topicId: 'AAAAAAAAAAAAAAAAAAAAAg' }, errors.INCONSISTENT_TOPIC_ID],
+    ['an offset past the end', { fetchOffset: 3 }, errors.OFFSET_OUT_OF_RANGE],
+    ['a negative offset', { fetchOffset: -1 }, errors.OFFSET_OUT_OF_RANGE],
+    ['a negative size', { maxBytes: -1 }, errors.UNKNOWN_SERVER_ERROR],
+  ] satisfies [string, Partial<FetchSpec>, unknown][])('refuses %s', async (_, change, error) => {
+    await append(0, ['a', 'b'])
+    const [result] = await fetch({}, spec(0, change))
+    expect(result).toMatchObject({ error, highWatermark: -1, lastStableOffset: -1, logStartOffset: -1, sizeBytes: 0 })
+  })
+
+  it('tells a reader of a later epoch where its log parts from this one (KIP-595)', async () => {
+    await append(0, ['a', 'b'])
+    const [result] = await fetch({}, spec(0, { fetchOffset: 5, lastFetchedEpoch: 3 }))
+    expect(result).toMatchObject({ error: errors.NONE, divergingEpoch: { epoch: 3, endOffset: 2 }, sizeBytes: 0 })
+  })
+
+  it('serves only the leader when the reader must have it', async () => {
+    await replicas.apply([state(0, { leader: 2, leaderEpoch: 4, replicas: [1, 2], isr: [1, 2] })], [])
+    const [result] = await fetch({ mustLead: true }, spec(0))
+    expect(result!.error).toBe(errors.NOT_LEADER_OR_FOLLOWER)
+    expect((await append(0, ['x'])).error).toBe(errors.NOT_LEADER_OR_FOLLOWER)
+  })
+
+  it('refuses acks=all while too few replicas are in sync, and takes acks=1', async () => {
+    await replicas.apply([state(0, { replicas: [1, 2], isr: [1], minInsyncReplicas: 2 })], [])
+    expect((await append(0, ['x'])).error).toBe(errors.NOT_ENOUGH_REPLICAS)
+    expect((await append(0, ['x'], 1)).error).toBe(errors.NONE)
+  })
+
+  it('asks no more replicas to be in sync than there are, as Apache Kafka does', async () => {
+    await replicas.apply([state(0, { minInsyncReplicas: 2 })], [])
+    expect((await append(0, ['x'])).error).toBe(errors.NONE)
+  })
+
+  it('refuses transactional batches, as no coordinator knows of the transaction', async () => {
+    const transactional = buildBatch([{ timestamp: 1_700_000_000_000, key: null, value: null }], {
+      isTransactional: true,
+      producerId: 1,
+      producerEpoch: 0,
+      baseSequence: 0,
+    })
+    const result = await replicas.append('topic', 0, [transactional], -1, 'client')
+    expect(result.error).toBe(errors.INVALID_TXN_STATE)
+  })
+
+  it('makes a new log for a topic made again under the same name', async () => {
+    await append(0, ['old'])
+    const again = state(0, { topicId: 'AAAAAAAAAAAAAAAAAAAAAw' })
+    await replicas.apply([again], [state(0)])
+    expect(replicas.get('topic', 0)).toMatchObject({ topicId: again.topicId, log: { logEndOffset: 0 } })
+  })
+
+  it('removes logs that no partition has, and no others', async () => {
+    logs.create('gone', 0, 'AAAAAAAAAAAAAAAAAAAAAA')
+    await replicas.removeStrays()
+    expect([...logs.all()].map(({ topic, partition }) => `${topic}-${partition}`)).toEqual(['topic-0', 'topic-1'])
+  })
+})
