@@ -32,14 +32,13 @@ export function partitionKey(topic: string, partition: number): string {
 /** Reads "topic partition offset" entries. undefined for a damaged file, an empty map for a missing one. */
 export function readOffsets(disk: Disk, path: string): Map<string, number> | undefined {
   const bytes = readIfThere(disk, path)
-  if (!bytes) return new Map()
+  if (!bytes || bytes.length === 0) return new Map()
   const entries = parseCheckpoint(bytes, 3)
   if (!entries) return undefined
   return new Map(entries.map(([topic, partition, offset]) => [`${topic}-${partition}`, Number(offset)]))
 }
 
-/** Replaces a checkpoint, synced. */
-export function writeOffsets(disk: Disk, path: string, offsets: readonly PartitionOffset[]): void {
-  const lines = offsets.map(({ topic, partition, offset }) => `${topic} ${partition} ${offset}`)
-  disk.replaceFile(path, renderCheckpoint(lines))
+/** The content of such a file. */
+export function renderOffsets(offsets: readonly PartitionOffset[]): Buffer {
+  return renderCheckpoint(offsets.map(({ topic, partition, offset }) => `${topic} ${partition} ${offset}`))
 }

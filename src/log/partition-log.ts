@@ -82,6 +82,10 @@ export class PartitionLog implements PartitionLogApi {
     this.name = `${options.topic}-${options.partition}`
     this.#directory = options.directory
     this.#config = options.config
+    // A log that turns out to be damaged keeps what its checkpoints said, or the next start would take less care.
+    this.#recoveryPoint = options.recoveryPoint ?? 0
+    this.#logStartOffset = options.logStartOffset ?? 0
+    this.#highWatermark = options.highWatermark ?? 0
     disk.makeDirectory(options.directory)
     this.#topicId = readTopicId(disk, options.directory)
     this.#producers = new ProducerState(this.name)
@@ -175,6 +179,10 @@ export class PartitionLog implements PartitionLogApi {
 
   get sizeBytes(): number {
     return this.#segments.sizeBytes()
+  }
+
+  get firstSegmentOffset(): number {
+    return this.#segments.count === 0 ? 0 : this.#segments.first.baseOffset
   }
 
   get segmentCount(): number {
@@ -802,14 +810,23 @@ export class PartitionLog implements PartitionLogApi {
     this.#tail.restart(this.#logEndOffset)
   }
 
-  /** Follows a rename of the directory, made here. */
-  renameDirectory(directory: string): void {
-    for (const segment of this.#segments.all) segment.release()
+  /**
+   * The partition is deleted: renames the directory. Appends under way still end, in the renamed files; nothing else is
+   * answered any more.
+   */
+  markDeleted(directory: string): void {
+    this.closeFiles()
     this.#environment.disk.rename(this.#directory, directory)
     this.#directory = directory
     this.#epochs.moveTo(directory)
     this.#snapshots.moveTo(directory)
     for (const segment of this.#segments.all) segment.moveTo(directory)
+    this.#offline ??= 'it was deleted'
+  }
+
+  /** Takes the log offline: its directory is not usable any more. */
+  fail(reason: string): void {
+    this.#goOffline(reason)
   }
 }
 

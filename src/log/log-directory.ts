@@ -1,0 +1,125 @@
+import type { DirectoryLock, Disk } from '../platform/disk.ts'
+import type { Logger } from '../platform/logger.ts'
+import { readOffsets, renderOffsets } from './checkpoint.ts'
+import { readIfThere, replaceUnsynced } from './files.ts'
+import type { PartitionLog } from './partition-log.ts'
+
+const RECOVERY_POINTS = 'recovery-point-offset-checkpoint'
+const LOG_STARTS = 'log-start-offset-checkpoint'
+const HIGH_WATERMARKS = 'replication-offset-checkpoint'
+const CLEAN_SHUTDOWN = '.kafka_cleanshutdown'
+
+/** What the checkpoint files of a directory say, by "topic-partition". */
+export interface Checkpoints {
+  readonly recoveryPoints: ReadonlyMap<string, number>
+  readonly logStarts: ReadonlyMap<string, number>
+  readonly highWatermarks: ReadonlyMap<string, number>
+}
+
+/** One of the directories of log.dirs: its lock, its checkpoints and its logs. */
+export class LogDirectory {
+  readonly path: string
+  readonly logs = new Map<string, PartitionLog>()
+  /** Why nothing in it is served; undefined for a healthy one. */
+  failure: string | undefined
+  readonly #disk: Disk
+  readonly #logger: Logger
+  #lock: DirectoryLock | undefined
+  /** What each checkpoint file holds, to leave alone what would not change. */
+  readonly #written = new Map<string, string>()
+
+  constructor(disk: Disk, logger: Logger, path: string) {
+    this.#disk = disk
+    this.#logger = logger
+    this.path = path
+  }
+
+  /** Makes and locks the directory. Throws what the disk throws, or Error when another process has it. */
+  take(): void {
+    this.#disk.makeDirectory(this.path)
+    this.#lock = this.#disk.lockDirectory(this.path)
+    if (this.#lock) return
+    throw new Error(
+      `Failed to acquire lock on file .lock in ${this.path}. A Kafka instance in another process or thread is using this directory.`,
+    )
+  }
+
+  letGo(): void {
+    this.#lock?.release()
+    this.#lock = undefined
+  }
+
+  /** Whether the last shutdown was clean, and of which broker epoch; the mark is removed. */
+  takeCleanShutdown(): { brokerEpoch: number } | undefined {
+    const path = `${this.path}/${CLEAN_SHUTDOWN}`
+    const bytes = readIfThere(this.#disk, path)
+    if (!bytes) return undefined
+    this.#disk.remove(path)
+    this.#disk.syncDirectory(this.path)
+    return { brokerEpoch: brokerEpochIn(bytes.toString('utf8')) }
+  }
+
+  markCleanShutdown(brokerEpoch: number): void {
+    const content = JSON.stringify({ version: 0, brokerEpoch })
+    this.#disk.replaceFile(`${this.path}/${CLEAN_SHUTDOWN}`, Buffer.from(content, 'utf8'))
+  }
+
+  readCheckpoints(): Checkpoints {
+    return {
+      recoveryPoints: this.#read(RECOVERY_POINTS),
+      logStarts: this.#read(LOG_STARTS),
+      highWatermarks: this.#read(HIGH_WATERMARKS),
+    }
+  }
+
+  #read(name: string): ReadonlyMap<string, number> {
+    const offsets = readOffsets(this.#disk, `${this.path}/${name}`)
+    if (!offsets) this.#logger.warn(`${this.path}/${name} is damaged and of no use`)
+    return offsets ?? new Map()
+  }
+
+  writeRecoveryPoints(): void {
+    this.#write(RECOVERY_POINTS, (log) => log.recoveryPoint, true)
+  }
+
+  /** Only logs that do not start where their first segment does: for all others the file name says it. */
+  writeLogStarts(): void {
+    this.#write(
+      LOG_STARTS,
+      (log) => (log.logStartOffset > log.firstSegmentOffset ? log.logStartOffset : undefined),
+      true,
+    )
+  }
+
+  /** Not synced: an older value does no harm, and this is written every few seconds. */
+  writeHighWatermarks(): void {
+    this.#write(HIGH_WATERMARKS, (log) => log.highWatermark, false)
+  }
+
+  #write(name: string, offsetOf: (log: PartitionLog) => number | undefined, sync: boolean): void {
+    if (this.failure !== undefined) return
+    const offsets = []
+    for (const log of this.logs.values()) {
+      const offset = offsetOf(log)
+      if (offset !== undefined) offsets.push({ topic: log.topic, partition: log.partition, offset })
+    }
+    const bytes = renderOffsets(offsets)
+    const text = bytes.toString('utf8')
+    if (this.#written.get(name) === text) return
+    const path = `${this.path}/${name}`
+    if (sync) this.#disk.replaceFile(path, bytes)
+    else replaceUnsynced(this.#disk, path, bytes)
+    this.#written.set(name, text)
+  }
+}
+
+function brokerEpochIn(text: string): number {
+  try {
+    const content: unknown = JSON.parse(text)
+    if (typeof content !== 'object' || content === null || !('brokerEpoch' in content)) return -1
+    return typeof content.brokerEpoch === 'number' ? content.brokerEpoch : -1
+  } catch {
+    // Releases before 4.0 left the file empty.
+    return -1
+  }
+}

@@ -1,0 +1,122 @@
+import { describe, expect, it } from 'vitest'
+import { LogManager, type LogManagerOptions } from './log-manager.ts'
+import { batchOf, CLIENT, DEFAULT_CONFIG, readValues, type TestEnvironment, testEnvironment } from './testkit.ts'
+
+const TOPIC_ID = 'AAAAAAAAAAAAAAAAAAAABA'
+
+function openManager(environment: TestEnvironment, options: Partial<LogManagerOptions> = {}): LogManager {
+  return LogManager.open({ environment, directories: ['/a'], configOf: () => DEFAULT_CONFIG, ...options })
+}
+
+describe('the logs of a broker', () => {
+  it('are there again after a clean shutdown, which leaves a mark with the broker epoch', async () => {
+    const environment = testEnvironment()
+    const { disk } = environment
+    const manager = openManager(environment)
+    const log = manager.create('t', 3, TOPIC_ID, DEFAULT_CONFIG)
+    await log.append([batchOf(['x', 'y'])], CLIENT)
+    log.advanceHighWatermark(2)
+    await manager.close(17)
+    expect(disk.readFile('/a/.kafka_cleanshutdown').toString()).toBe('{"version":0,"brokerEpoch":17}')
+    expect(disk.readFile('/a/recovery-point-offset-checkpoint').toString()).toBe('0\n1\nt 3 2\n')
+    expect(disk.readFile('/a/replication-offset-checkpoint').toString()).toBe('0\n1\nt 3 2\n')
+    expect(disk.readFile('/a/t-3/partition.metadata').toString()).toBe(`version: 0\ntopic_id: ${TOPIC_ID}`)
+    const again = openManager(environment)
+    expect(again.previousBrokerEpoch).toBe(17)
+    expect(disk.exists('/a/.kafka_cleanshutdown')).toBe(false)
+    expect(again.get('t', 3)).toMatchObject({ topicId: TOPIC_ID, logEndOffset: 2, highWatermark: 2, recoveryPoint: 2 })
+    again.abandon()
+  })
+
+  it('does not lend a directory to two', () => {
+    const environment = testEnvironment()
+    const manager = openManager(environment)
+    expect(() => openManager(environment)).toThrow('Failed to acquire lock on file .lock in /a')
+    manager.abandon()
+    openManager(environment).abandon()
+  })
+
+  it('leaves the metadata log alone', () => {
+    const environment = testEnvironment()
+    environment.disk.makeDirectory('/a/__cluster_metadata-0')
+    const manager = openManager(environment)
+    expect([...manager.all()]).toEqual([])
+    manager.abandon()
+  })
+
+  it('deletes a partition by renaming it, and its files later', async () => {
+    const environment = testEnvironment()
+    const { disk, time } = environment
+    const manager = openManager(environment)
+    const log = manager.create('t', 0, TOPIC_ID, DEFAULT_CONFIG)
+    await log.append([batchOf(['x'])], CLIENT)
+    manager.delete('t', 0)
+    expect(manager.get('t', 0)).toBeUndefined()
+    const names = () => disk.list('/a').map((entry) => entry.name)
+    expect(names().find((name) => /^t-0\.[0-9a-f]{32}-delete$/.test(name))).toBeDefined()
+    const fresh = manager.create('t', 0, TOPIC_ID, DEFAULT_CONFIG)
+    expect(fresh.logEndOffset).toBe(0)
+    await time.advance(DEFAULT_CONFIG.fileDeleteDelayMs)
+    expect(names().filter((name) => name.endsWith('-delete'))).toEqual([])
+    manager.abandon()
+  })
+
+  it('finishes deletions that a shutdown interrupted', async () => {
+    const environment = testEnvironment()
+    environment.disk.makeDirectory('/a/t-0.0123456789abcdef0123456789abcdef-delete')
+    const manager = openManager(environment)
+    expect([...manager.all()]).toEqual([])
+    await environment.time.advance(DEFAULT_CONFIG.fileDeleteDelayMs)
+    expect(environment.disk.list('/a').filter((entry) => entry.isDirectory)).toEqual([])
+    manager.abandon()
+  })
+
+  it('makes a log where there are fewest, and goes on without a directory that fails', async () => {
+    const environment = testEnvironment()
+    const { disk, time } = environment
+    const failures: string[] = []
+    const manager = openManager(environment, {
+      directories: ['/a', '/b'],
+      onDirectoryFailure: (directory) => failures.push(directory),
+    })
+    const first = manager.create('t', 0, TOPIC_ID, DEFAULT_CONFIG)
+    const second = manager.create('t', 1, TOPIC_ID, DEFAULT_CONFIG)
+    expect([first.directory, second.directory]).toEqual(['/a/t-0', '/b/t-1'])
+    disk.fault = (operation, path) => (path.startsWith('/a/') && operation !== 'read' ? 'EIO' : undefined)
+    await time.advance(30_000)
+    expect(failures).toEqual(['/a'])
+    expect(first.offline).toContain('EIO')
+    expect(second.offline).toBeUndefined()
+    expect(manager.create('t', 2, TOPIC_ID, DEFAULT_CONFIG).directory).toBe('/b/t-2')
+    expect(manager.describe().map((each) => each.failure !== undefined)).toEqual([true, false])
+    manager.abandon()
+  })
+
+  it('keeps what a crash left, up to what is sound', async () => {
+    const environment = testEnvironment()
+    const manager = openManager(environment)
+    const log = manager.create('t', 0, TOPIC_ID, DEFAULT_CONFIG)
+    await log.append([batchOf(['x'])], CLIENT)
+    await log.append([batchOf(['y'])], CLIENT)
+    manager.abandon()
+    environment.disk.crash((_, unsynced) => unsynced - 1)
+    const again = openManager(environment)
+    expect(await readValues(again.get('t', 0)!)).toEqual([[0, 'x']])
+    expect(again.previousBrokerEpoch).toBe(-1)
+    again.abandon()
+  })
+
+  it('does retention from time to time', async () => {
+    const environment = testEnvironment()
+    const manager = openManager(environment, { retentionCheckIntervalMs: 1000, initialTaskDelayMs: 0 })
+    const config = { ...DEFAULT_CONFIG, retentionMs: 500 }
+    const log = manager.create('t', 0, TOPIC_ID, config)
+    await log.append([batchOf(['x'])], CLIENT)
+    await environment.time.advance(2000)
+    expect(log.logStartOffset).toBe(0)
+    log.advanceHighWatermark(1)
+    await environment.time.advance(2000)
+    expect(log.logStartOffset).toBe(1)
+    manager.abandon()
+  })
+})

@@ -1,0 +1,339 @@
+import { diskErrorCode } from '../platform/disk.ts'
+import type { Scheduled } from '../platform/time.ts'
+import { LogError } from './append-error.ts'
+import { partitionKey } from './checkpoint.ts'
+import { LogDirectory } from './log-directory.ts'
+import type { LogEnvironment } from './log-options.ts'
+import { PartitionLog } from './partition-log.ts'
+import type { LogConfig, LogDirInfo } from './types.ts'
+
+/** The metadata log lives beside the others, and is not ours. */
+const METADATA_LOG = '__cluster_metadata-0'
+const MAX_FILE_NAME_CHARS = 255
+const DELETE_SUFFIX = '-delete'
+
+export interface LogManagerOptions {
+  readonly environment: LogEnvironment
+  /** log.dirs */
+  readonly directories: readonly string[]
+  /** The settings of a topic as far as they are known when logs are loaded. */
+  readonly configOf: (topic: string) => LogConfig
+  /** Looks at meta.properties. Answers what is wrong with the directory, undefined when nothing is. */
+  readonly checkDirectory?: (directory: string) => string | undefined
+  readonly onDirectoryFailure?: (directory: string, reason: string) => void
+  /** log.initial.task.delay.ms [30 s] */
+  readonly initialTaskDelayMs?: number
+  /** log.retention.check.interval.ms [5 min] */
+  readonly retentionCheckIntervalMs?: number
+  /** log.flush.offset.checkpoint.interval.ms [1 min] */
+  readonly recoveryPointIntervalMs?: number
+  /** log.flush.start.offset.checkpoint.interval.ms [1 min] */
+  readonly logStartIntervalMs?: number
+  /** replica.high.watermark.checkpoint.interval.ms [5 s] */
+  readonly highWatermarkIntervalMs?: number
+  /** producer.id.expiration.check.interval.ms [10 min] */
+  readonly producerExpiryIntervalMs?: number
+}
+
+/** The logs of a broker: opens them, makes and deletes them, does what is due from time to time, and closes them. */
+export class LogManager {
+  readonly #options: LogManagerOptions
+  readonly #environment: LogEnvironment
+  readonly #directories: LogDirectory[] = []
+  readonly #logs = new Map<string, PartitionLog>()
+  readonly #jobs = new Map<string, Scheduled>()
+  #previousBrokerEpoch = -1
+  #isClosed = false
+
+  private constructor(options: LogManagerOptions) {
+    this.#options = options
+    this.#environment = options.environment
+  }
+
+  /**
+   * Locks the directories and loads every partition. Throws Error when a directory is in use or none can be used; one
+   * that only fails with I/O errors is left out (`describe` says why).
+   */
+  static open(options: LogManagerOptions): LogManager {
+    const manager = new LogManager(options)
+    try {
+      manager.#openAll()
+    } catch (error) {
+      for (const directory of manager.#directories) directory.letGo()
+      throw error
+    }
+    manager.#startJobs()
+    return manager
+  }
+
+  #openAll(): void {
+    const { disk, logger } = this.#environment
+    const epochs: number[] = []
+    for (const path of this.#options.directories) {
+      const directory = new LogDirectory(disk, logger, path)
+      this.#directories.push(directory)
+      try {
+        directory.take()
+        const problem = this.#options.checkDirectory?.(path)
+        if (problem !== undefined) throw new Error(problem)
+        epochs.push(this.#load(directory))
+      } catch (error) {
+        if (diskErrorCode(error) === undefined) throw error
+        this.#fail(directory, messageOf(error))
+      }
+    }
+    if (this.#directories.every((directory) => directory.failure !== undefined)) {
+      throw new Error(`None of the log directories ${this.#options.directories.join(', ')} can be used`)
+    }
+    const first = epochs[0] ?? -1
+    this.#previousBrokerEpoch = epochs.every((epoch) => epoch === first) ? first : -1
+  }
+
+  /** Answers the broker epoch of the last clean shutdown, -1 for none. */
+  #load(directory: LogDirectory): number {
+    const { disk, logger } = this.#environment
+    const clean = directory.takeCleanShutdown()
+    const checkpoints = directory.readCheckpoints()
+    for (const { name, isDirectory } of disk.list(directory.path)) {
+      if (!isDirectory || name === METADATA_LOG) continue
+      if (name.endsWith(DELETE_SUFFIX)) {
+        this.#removeLater(`${directory.path}/${name}`, this.#options.configOf('').fileDeleteDelayMs)
+        continue
+      }
+      const match = /^([\w.-]+)-(\d{1,10})$/.exec(name)
+      if (!match) {
+        logger.warn(`${directory.path}/${name} is no directory of a partition and left alone`)
+        continue
+      }
+      const key = partitionKey(match[1]!, Number(match[2]))
+      if (this.#logs.has(key)) throw new Error(`${name} is in more than one log directory`)
+      this.#open(directory, match[1]!, Number(match[2]), this.#options.configOf(match[1]!), {
+        cleanShutdown: clean !== undefined,
+        recoveryPoint: checkpoints.recoveryPoints.get(key) ?? 0,
+        logStartOffset: checkpoints.logStarts.get(key) ?? 0,
+        highWatermark: checkpoints.highWatermarks.get(key) ?? 0,
+      })
+    }
+    return clean?.brokerEpoch ?? -1
+  }
+
+  #open(
+    directory: LogDirectory,
+    topic: string,
+    partition: number,
+    config: LogConfig,
+    state: {
+      topicId?: string
+      cleanShutdown: boolean
+      recoveryPoint: number
+      logStartOffset: number
+      highWatermark: number
+    },
+  ): PartitionLog {
+    const key = partitionKey(topic, partition)
+    const options = { topic, partition, config, directory: `${directory.path}/${key}`, ...state }
+    const log = PartitionLog.open(this.#environment, options)
+    directory.logs.set(key, log)
+    this.#logs.set(key, log)
+    return log
+  }
+
+  /** The broker epoch that a clean shutdown left in all directories, -1 for none (KIP-966). */
+  get previousBrokerEpoch(): number {
+    return this.#previousBrokerEpoch
+  }
+
+  get(topic: string, partition: number): PartitionLog | undefined {
+    return this.#logs.get(partitionKey(topic, partition))
+  }
+
+  all(): IterableIterator<PartitionLog> {
+    return this.#logs.values()
+  }
+
+  /**
+   * A log for a partition, in the directory that has the fewest; the one there is, if there is one. Throws LogError
+   * KAFKA_STORAGE_ERROR.
+   */
+  create(topic: string, partition: number, topicId: string, config: LogConfig): PartitionLog {
+    const known = this.get(topic, partition)
+    if (known) return known
+    const healthy = this.#directories.filter((directory) => directory.failure === undefined)
+    const directory = healthy.sort((a, b) => a.logs.size - b.logs.size)[0]
+    if (!directory) throw new LogError('KAFKA_STORAGE_ERROR', 'No log directory can be used')
+    try {
+      const state = { topicId, cleanShutdown: true, recoveryPoint: 0, logStartOffset: 0, highWatermark: 0 }
+      return this.#open(directory, topic, partition, config, state)
+    } catch (error) {
+      if (diskErrorCode(error) === undefined) throw error
+      throw new LogError(
+        'KAFKA_STORAGE_ERROR',
+        `Error while creating log for ${topic}-${partition} in dir ${directory.path}: ${messageOf(error)}`,
+      )
+    }
+  }
+
+  /**
+   * The log is gone at once, its directory renamed; the files follow after file.delete.delay.ms. Appends under way are
+   * still answered. Throws LogError KAFKA_STORAGE_ERROR.
+   */
+  delete(topic: string, partition: number): void {
+    const key = partitionKey(topic, partition)
+    const log = this.#logs.get(key)
+    const directory = this.#directories.find((candidate) => candidate.logs.get(key) === log)
+    if (!log || !directory) return
+    const suffix = `-${partition}.${this.#environment.random.bytes(16).toString('hex')}${DELETE_SUFFIX}`
+    const path = `${directory.path}/${topic.slice(0, MAX_FILE_NAME_CHARS - suffix.length)}${suffix}`
+    try {
+      log.markDeleted(path)
+    } catch (error) {
+      if (diskErrorCode(error) === undefined) throw error
+      throw new LogError(
+        'KAFKA_STORAGE_ERROR',
+        `Error while deleting ${key} in dir ${directory.path}: ${messageOf(error)}`,
+      )
+    }
+    this.#logs.delete(key)
+    directory.logs.delete(key)
+    this.#removeLater(path, log.config.fileDeleteDelayMs)
+    this.#inDirectories((each) => each.writeHighWatermarks())
+  }
+
+  #removeLater(path: string, delayMs: number): void {
+    const { time, disk, logger } = this.#environment
+    const name = `remove ${path}`
+    const job = time.after(delayMs, () => {
+      this.#jobs.delete(name)
+      try {
+        disk.removeTree(path)
+      } catch (error) {
+        logger.warn(`${path} could not be removed: ${messageOf(error)}`)
+      }
+    })
+    this.#jobs.set(name, job)
+  }
+
+  /** The directories and what is in them. */
+  describe(): LogDirInfo[] {
+    return this.#directories.map((directory) => {
+      const logs = [...directory.logs.values()].map(({ topic, partition, topicId, sizeBytes }) => ({
+        topic,
+        partition,
+        topicId,
+        sizeBytes,
+      }))
+      const space = directory.failure === undefined ? this.#environment.disk.space(directory.path) : UNKNOWN_SPACE
+      return { directory: directory.path, failure: directory.failure, ...space, logs }
+    })
+  }
+
+  #startJobs(): void {
+    const options = this.#options
+    const initialMs = options.initialTaskDelayMs ?? 30_000
+    this.#every(initialMs, options.retentionCheckIntervalMs ?? 300_000, 'retention', () => this.retireAll())
+    this.#every(initialMs, options.recoveryPointIntervalMs ?? 60_000, 'recovery points', () =>
+      this.#inDirectories((directory) => directory.writeRecoveryPoints()),
+    )
+    this.#every(initialMs, options.logStartIntervalMs ?? 60_000, 'log starts', () =>
+      this.#inDirectories((directory) => directory.writeLogStarts()),
+    )
+    const highWatermarkMs = options.highWatermarkIntervalMs ?? 5_000
+    this.#every(highWatermarkMs, highWatermarkMs, 'high watermarks', () =>
+      this.#inDirectories((directory) => directory.writeHighWatermarks()),
+    )
+    const expiryMs = options.producerExpiryIntervalMs ?? 600_000
+    this.#every(expiryMs, expiryMs, 'producers', () => {
+      for (const log of this.#logs.values()) log.expireProducers()
+    })
+  }
+
+  #every(initialMs: number, intervalMs: number, name: string, run: () => void): void {
+    const next = (delayMs: number) => {
+      const job = this.#environment.time.after(delayMs, () => {
+        run()
+        if (!this.#isClosed) next(intervalMs)
+      })
+      this.#jobs.set(name, job)
+    }
+    next(initialMs)
+  }
+
+  /** Removes the segments of all logs that are past retention; answers how many. */
+  retireAll(): number {
+    let count = 0
+    for (const log of this.#logs.values()) {
+      try {
+        count += log.retire()
+      } catch (error) {
+        if (diskErrorCode(error) === undefined) throw error
+        this.#environment.logger.error(`Retention of ${log.name} failed: ${messageOf(error)}`)
+      }
+    }
+    return count
+  }
+
+  #inDirectories(act: (directory: LogDirectory) => void): void {
+    for (const directory of this.#directories) {
+      if (directory.failure !== undefined) continue
+      try {
+        act(directory)
+      } catch (error) {
+        const code = diskErrorCode(error)
+        if (code === undefined) throw error
+        // A full disk may have room again later; anything else does not heal.
+        if (code === 'ENOSPC' || code === 'EDQUOT') this.#environment.logger.error(messageOf(error))
+        else this.#fail(directory, messageOf(error))
+      }
+    }
+  }
+
+  #fail(directory: LogDirectory, reason: string): void {
+    directory.failure = reason
+    this.#environment.logger.error(`Log directory ${directory.path} goes offline: ${reason}`)
+    for (const log of directory.logs.values()) log.fail(`its directory failed: ${reason}`)
+    this.#options.onDirectoryFailure?.(directory.path, reason)
+  }
+
+  /**
+   * Writes and syncs everything, marks the shutdown as clean and unlocks the directories. `brokerEpoch` goes into the
+   * mark, -1 for unknown.
+   */
+  async close(brokerEpoch = -1): Promise<void> {
+    this.#stopJobs()
+    for (const directory of this.#directories) {
+      if (directory.failure !== undefined) continue
+      const outcomes = await Promise.allSettled([...directory.logs.values()].map((log) => log.close()))
+      const failed = outcomes.find((outcome) => outcome.status === 'rejected')
+      this.#inDirectories((each) => {
+        if (each !== directory) return
+        each.writeRecoveryPoints()
+        each.writeLogStarts()
+        each.writeHighWatermarks()
+        const areAllSound = !failed && [...each.logs.values()].every((log) => log.offline === undefined)
+        if (areAllSound) each.markCleanShutdown(brokerEpoch)
+      })
+      if (failed)
+        this.#environment.logger.error(`Closing logs in ${directory.path} failed: ${messageOf(failed.reason)}`)
+    }
+    for (const directory of this.#directories) directory.letGo()
+  }
+
+  /** Lets go of everything without writing, as a crash would; for tests. */
+  abandon(): void {
+    this.#stopJobs()
+    for (const log of this.#logs.values()) log.closeFiles()
+    for (const directory of this.#directories) directory.letGo()
+  }
+
+  #stopJobs(): void {
+    this.#isClosed = true
+    for (const job of this.#jobs.values()) job.cancel()
+    this.#jobs.clear()
+  }
+}
+
+const UNKNOWN_SPACE = { totalBytes: -1, usableBytes: -1 }
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
