@@ -19,6 +19,13 @@ const VOLATILE: ReadonlyArray<readonly [RegExp, (value: unknown) => unknown]> = 
   [/^DescribeQuorum\..*\.replicaDirectoryId$/, (value) => (String(value).length === 22 ? '<directory id>' : value)],
 ]
 
+/** Answers that Apache Kafka takes from hash tables, in any order. */
+const UNORDERED: readonly RegExp[] = [/^DeleteTopics\.responses$/]
+
+function byText(a: Comparable, b: Comparable): number {
+  return JSON.stringify(a) < JSON.stringify(b) ? -1 : 1
+}
+
 type Comparable = string | number | boolean | null | Comparable[] | { [name: string]: Comparable }
 
 /** The exchange with everything volatile replaced, ready to be compared field by field. */
@@ -46,7 +53,8 @@ function plain(value: unknown, path: string, symbols: ReadonlyMap<string | numbe
   if (Buffer.isBuffer(value)) return value.toString('hex')
   if (Array.isArray(value)) {
     if (value.some((item) => Buffer.isBuffer(item))) return describeRecords(Buffer.concat(value), path, symbols)
-    return value.map((item) => normal(item, path, symbols))
+    const items = value.map((item) => normal(item, path, symbols))
+    return UNORDERED.some((pattern) => pattern.test(path)) ? items.sort(byText) : items
   }
   const fields = Object.entries(value as object)
   return Object.fromEntries(fields.map(([name, field]) => [name, normal(field, `${path}.${name}`, symbols)]))

@@ -58,9 +58,11 @@ function isAllowed(line: string): boolean {
 }
 
 function versionsOf(scenario: Scenario): number[] {
-  const { kafkaVersions } = apis[scenario.api]
+  const { kafkaVersions, request } = apis[scenario.api]
+  // A version marked as unstable is not advertised.
+  const high = request.latestVersionUnstable ? kafkaVersions.high - 1 : kafkaVersions.high
   const versions: number[] = []
-  for (let version = kafkaVersions.low; version <= kafkaVersions.high; version++) {
+  for (let version = kafkaVersions.low; version <= high; version++) {
     if (version >= (scenario.from ?? 0) && version <= (scenario.to ?? 99)) versions.push(version)
   }
   return versions

@@ -94,3 +94,8 @@ export async function write(probe: Probe, topic: string, bytes: Buffer, partitio
   if (answer.errorCode !== 0) throw new Error(`write to ${topic}: error ${answer.errorCode} ${answer.errorMessage}`)
   return answer.baseOffset
 }
+
+/** Apache Kafka answers a change of configs before its brokers have it; what is compared comes after. */
+export async function settled(probe: Probe): Promise<void> {
+  if (probe.broker.kind === 'oracle') await new Promise((resolve) => setTimeout(resolve, 150))
+}

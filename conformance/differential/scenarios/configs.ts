@@ -1,5 +1,5 @@
 import type { Body, Probe } from '../probe.ts'
-import { makeTopic, type Scenario } from '../scenario.ts'
+import { makeTopic, type Scenario, settled } from '../scenario.ts'
 
 const TOPIC = 2
 const BROKER = 4
@@ -7,7 +7,8 @@ const LOGGER = 8
 const CLIENT_METRICS = 16
 const GROUP = 32
 
-function describe(probe: Probe, version: number, resources: Body[]): Promise<Body> {
+async function describe(probe: Probe, version: number, resources: Body[]): Promise<Body> {
+  await settled(probe)
   return probe.send('DescribeConfigs', version, {
     resources,
     ...(version >= 1 ? { includeSynonyms: true } : {}),

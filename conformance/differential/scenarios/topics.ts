@@ -3,7 +3,7 @@ import type { Body, Probe } from '../probe.ts'
 import { batch, makeTopic, type Scenario, write } from '../scenario.ts'
 
 const UNKNOWN_ID = 'AAAAAAAAAAAAAAAAAAAAEA'
-const NAMES = ['', '.', '..', 'a/b', 'a b', 'a'.repeat(250), 'ü', '__consumer_offsets', 'a,b', 'a\nb']
+const NAMES = ['', '.', '..', 'a/b', 'a b', 'a'.repeat(250), 'ü', 'a,b', 'a\nb']
 
 function creation(name: string, more: Body = {}): Body {
   return { name, numPartitions: 1, replicationFactor: 1, ...more }
