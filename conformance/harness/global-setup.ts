@@ -1,14 +1,21 @@
 import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import { runDir } from './cache.ts'
-import { clientCoordinates, jars, kafkaCoordinates } from './maven.ts'
+import { franzProgram } from './go.ts'
+import { installKcat } from './kcat.ts'
+import { clientCoordinates, clientVersions, jars, kafkaCoordinates } from './maven.ts'
 import { pidDir } from './process.ts'
+import { python } from './python.ts'
 
 /** What is fetched before the first test, so that no test's time includes a download. */
 const preparations: Record<string, () => Promise<unknown>> = {
-  'Apache Kafka': () => jars(kafkaCoordinates),
-  'Java clients': async () => {
-    for (const version of ['1.1.1', '2.8.2', '3.9.1']) await jars(clientCoordinates(version))
+  // One after the other: two Mavens at once can damage their shared repository.
+  'Apache Kafka and its Java clients': async () => {
+    await jars(kafkaCoordinates)
+    for (const version of clientVersions) await jars(clientCoordinates(version))
   },
+  'Python clients': python,
+  'franz-go': franzProgram,
+  kcat: installKcat,
 }
 
 /** Fetches the clients. One that cannot be had is reported here and fails only the tests that need it. */

@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Broker, type BrokerOptions, newHome, running, writeProperties } from './broker.ts'
+import { type Broker, type BrokerHome, type BrokerOptions, newHome, running, writeProperties } from './broker.ts'
 import { repositoryRoot } from './cache.ts'
 import { Daemon } from './process.ts'
 
-/** Starts `bin/ottla.js start` and waits until it answers. It formats an empty directory by itself. */
-export async function startOttla(options: BrokerOptions = {}): Promise<Broker> {
+/** Starts `bin/ottla.js start` and returns at once, for tests that do not wait until it answers. */
+export async function launchOttla(options: BrokerOptions = {}): Promise<{ home: BrokerHome; daemon: Daemon }> {
   const command = join(repositoryRoot, 'bin', 'ottla.js')
   if (!existsSync(join(repositoryRoot, 'dist'))) throw new Error('dist/ is missing: run `npm run build` first')
   const home = options.home ?? (await newHome('ottla'))
@@ -14,5 +14,11 @@ export async function startOttla(options: BrokerOptions = {}): Promise<Broker> {
     cwd: home.dir,
     logFile: join(home.dir, 'ottla.out'),
   })
+  return { home, daemon }
+}
+
+/** Starts `bin/ottla.js start` and waits until it answers. It formats an empty directory by itself. */
+export async function startOttla(options: BrokerOptions = {}): Promise<Broker> {
+  const { home, daemon } = await launchOttla(options)
   return running('ottla', home, daemon, 20_000)
 }

@@ -30,6 +30,8 @@ public class Fingerprint {
         Properties properties = new Properties();
         properties.put("bootstrap.servers", args[0]);
         properties.put("enable.auto.commit", "false");
+        // A fetch that waits holds up the next topic.
+        properties.put("fetch.max.wait.ms", "10");
         try (Admin admin = Admin.create(properties);
             KafkaConsumer<byte[], byte[]> consumer =
                 new KafkaConsumer<>(properties, new ByteArrayDeserializer(), new ByteArrayDeserializer())) {

@@ -160,6 +160,7 @@ public class RoundTrip {
         properties.put("enable.auto.commit", "false");
         properties.put("session.timeout.ms", "10000");
         properties.put("heartbeat.interval.ms", "300");
+        properties.put("fetch.max.wait.ms", "100");
         return new KafkaConsumer<>(properties, new ByteArrayDeserializer(), new ByteArrayDeserializer());
     }
 
