@@ -3,6 +3,7 @@ import type { MetadataImage } from '../metadata/image.ts'
 import type { MetadataRecord } from '../metadata/records.ts'
 import type { Random } from '../platform/random.ts'
 import { type ErrorName, errors } from '../protocol/errors.ts'
+import { MetadataLogError } from '../replication/raft/types.ts'
 
 /** What an operation decided: the records that make it true, and the answer that goes out when they are committed. */
 export interface Decision<T> {
@@ -69,4 +70,14 @@ export function checkRecordCount(records: readonly MetadataRecord[]): void {
   if (records.length > MAX_RECORDS_PER_REQUEST) {
     throw new Refusal('POLICY_VIOLATION', 'Unable to perform excessively large batch operation.')
   }
+}
+
+/**
+ * What a whole request is answered with: it was refused as a whole, or the metadata log could not be written. Any other
+ * error is thrown on.
+ */
+export function wholeOutcome(error: unknown): Outcome {
+  if (!(error instanceof MetadataLogError)) return outcomeOfError(error)
+  const { code, message } = errors.KAFKA_STORAGE_ERROR
+  return { errorCode: code, errorMessage: message }
 }

@@ -1,0 +1,65 @@
+import { errorOfCode, errors } from '../../protocol/errors.ts'
+import { DescribeClusterRequest, DescribeClusterResponse } from '../../protocol/messages/describe-cluster.ts'
+import { CLUSTER_OPERATIONS, NOT_ASKED } from '../operations.ts'
+import { defineHandler, type RequestContext, type Services } from '../types.ts'
+
+const EndpointType = { broker: 1, controller: 2 } as const
+
+/** DescribeCluster (KIP-700, KIP-919, KIP-1073): the brokers; on a controller's listener the controllers. */
+export const handler = defineHandler({
+  request: DescribeClusterRequest,
+  response: DescribeClusterResponse,
+  handle: (request, context, services) => {
+    const { clusterId, quorum } = services
+    const own = context.connection.listenerKind === 'controller' ? EndpointType.controller : EndpointType.broker
+    const { endpointType } = request
+    if (endpointType !== own) return wrongEndpoint(endpointType, own, context)
+    const brokers = own === EndpointType.broker ? brokersFor(request, context, services) : controllersFor(services)
+    const alive = own === EndpointType.broker ? aliveBrokerId(services) : quorum.leaderId
+    return {
+      ...(context.apiVersion >= 1 && { endpointType }),
+      clusterId,
+      controllerId: brokers.some(({ brokerId }) => brokerId === alive) ? alive : -1,
+      brokers: context.apiVersion >= 2 ? brokers : brokers.map((broker) => ({ ...broker, isFenced: false })),
+      clusterAuthorizedOperations: request.includeClusterAuthorizedOperations ? CLUSTER_OPERATIONS : NOT_ASKED,
+    }
+  },
+  failed: (_request, errorCode) => ({
+    errorCode,
+    errorMessage: errorCode === -1 ? null : errorOfCode(errorCode).message,
+  }),
+})
+
+function wrongEndpoint(asked: number, own: number, { apiVersion }: RequestContext) {
+  const isKnown = asked === EndpointType.broker || asked === EndpointType.controller
+  const error = isKnown ? errors.MISMATCHED_ENDPOINT_TYPE : errors.UNSUPPORTED_ENDPOINT_TYPE
+  const name = (type: number): string => (type === EndpointType.broker ? 'BROKER' : 'CONTROLLER')
+  return {
+    errorCode: apiVersion === 0 ? errors.INVALID_REQUEST.code : error.code,
+    errorMessage: isKnown
+      ? `The request was sent to an endpoint of type ${name(own)}, but we wanted an endpoint of type ${name(asked)}`
+      : `Unsupported endpoint type ${asked}`,
+  }
+}
+
+function brokersFor({ includeFencedBrokers }: DescribeClusterRequest, context: RequestContext, { image }: Services) {
+  const { listenerName } = context.connection
+  return [...image.brokers.values()].flatMap(({ id, endPoints, rack, fenced }) => {
+    const endPoint = endPoints.find(({ name }) => name === listenerName)
+    if (endPoint === undefined || (fenced && !includeFencedBrokers)) return []
+    return [{ brokerId: id, host: endPoint.host, port: endPoint.port, rack, isFenced: fenced }]
+  })
+}
+
+function controllersFor({ image }: Services) {
+  return [...image.controllers.values()].flatMap(({ id, endPoints }) => {
+    const [endPoint] = endPoints
+    if (endPoint === undefined) return []
+    return [{ brokerId: id, host: endPoint.host, port: endPoint.port, rack: null, isFenced: false }]
+  })
+}
+
+/** Apache Kafka names any live broker: clients send what is for the controller to brokers, which pass it on. */
+function aliveBrokerId({ image }: Services): number {
+  return [...image.brokers.values()].find(({ fenced }) => !fenced)?.id ?? -1
+}

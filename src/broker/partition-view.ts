@@ -1,0 +1,58 @@
+import type { MetadataImage } from '../metadata/image.ts'
+import type { PartitionImage, TopicImage } from '../metadata/types.ts'
+
+/** Directory ids with a meaning: such a replica is not known to be offline. */
+const RESERVED_DIRECTORIES: ReadonlySet<string> = new Set(['AAAAAAAAAAAAAAAAAAAAAA', 'AAAAAAAAAAAAAAAAAAAAAQ'])
+
+/** What clients of one listener see of partitions. */
+export class PartitionView {
+  readonly #image: MetadataImage
+  readonly #listenerName: string
+  /** Brokers are the same for all partitions of an answer. */
+  readonly #reachable = new Map<number, boolean>()
+
+  constructor(image: MetadataImage, listenerName: string) {
+    this.#image = image
+    this.#listenerName = listenerName
+  }
+
+  /** The partitions of a topic in order of their numbers. */
+  partitions(topic: TopicImage): PartitionImage[] {
+    return [...topic.partitions.values()].sort((a, b) => a.partition - b.partition)
+  }
+
+  isRegistered(brokerId: number): boolean {
+    return this.#image.brokers.has(brokerId)
+  }
+
+  /** Whether the broker is registered and has this listener. */
+  isReachable(brokerId: number): boolean {
+    let reachable = this.#reachable.get(brokerId)
+    if (reachable === undefined) {
+      const endPoints = this.#image.brokers.get(brokerId)?.endPoints
+      reachable = endPoints?.some(({ name }) => name === this.#listenerName) ?? false
+      this.#reachable.set(brokerId, reachable)
+    }
+    return reachable
+  }
+
+  /** The leader, or -1 where clients of this listener cannot reach it. */
+  leaderId(partition: PartitionImage): number {
+    return this.isReachable(partition.leader) ? partition.leader : -1
+  }
+
+  offlineReplicas({ replicas, directories }: PartitionImage): number[] {
+    return replicas.filter((id, index) => {
+      const broker = this.#image.brokers.get(id)
+      if (broker === undefined || broker.fenced || !this.isReachable(id)) return true
+      const directory = directories[index]!
+      if (broker.directories.length === 0 || RESERVED_DIRECTORIES.has(directory)) return false
+      return !broker.directories.includes(directory)
+    })
+  }
+
+  /** Those of `ids` that live and can be reached. */
+  alive(ids: readonly number[]): number[] {
+    return ids.filter((id) => this.isReachable(id) && this.#image.brokers.get(id)?.fenced === false)
+  }
+}
