@@ -115,7 +115,7 @@ function checkBrokerOnly(
   require(config.controllerListeners.length ===
     0, "controller.listener.names must not contain a value appearing in the 'listeners' configuration when running KRaft with just the broker role")
   for (const name of config.controllerListenerNames) {
-    if (protocols.has(name)) continue
+    if (protocols.has(name.toUpperCase())) continue
     throw new ConfigError(
       `Controller listener with name ${name} defined in controller.listener.names not found in ` +
         'listener.security.protocol.map  (an explicit security mapping for each controller listener is required if ' +

@@ -67,14 +67,16 @@ describe('a node', () => {
     ])
   })
 
-  test('names of listeners are of any case', () => {
+  test('names of listeners are of any case, but not in controller.listener.names, as in Apache Kafka', () => {
     const node = config({
       listeners: 'internal://127.0.0.1:9092,controller://127.0.0.1:9093',
-      'controller.listener.names': 'controller',
       'listener.security.protocol.map': 'internal:PLAINTEXT,Controller:plaintext',
       'inter.broker.listener.name': 'Internal',
     })
     expect(node.listeners.map((endpoint) => endpoint.name)).toEqual(['INTERNAL', 'CONTROLLER'])
+    expect(refusal(() => config({ 'controller.listener.names': 'controller' }))).toContain(
+      'No security protocol defined for listener CONTROLLER',
+    )
   })
 
   test.each([

@@ -51,7 +51,7 @@ export class BrokerConfig {
   readonly metadataLogDir: string
   /** log.dirs and the metadata directory, each once: everything that is formatted and locked. */
   readonly allDirs: readonly string[]
-  /** In upper case, in their order. */
+  /** As written: Apache Kafka finds them among the listeners in upper case only. */
   readonly controllerListenerNames: readonly string[]
   /** Everything this node listens on. Port 0 lets the system choose. */
   readonly listeners: readonly Endpoint[]
@@ -94,7 +94,7 @@ export class BrokerConfig {
     this.allDirs = [...new Set([...this.logDirs, this.metadataLogDir])]
     this.quorumVoters = parseVoters(this.get('controller.quorum.voters'))
     this.quorumBootstrapServers = parseBootstrapServers(this.get('controller.quorum.bootstrap.servers'))
-    this.controllerListenerNames = this.get('controller.listener.names').map((name) => name.toUpperCase())
+    this.controllerListenerNames = this.get('controller.listener.names')
     const protocols = this.securityProtocols()
     this.listeners = this.parseListeners(protocols)
     this.dataListeners = this.listeners.filter((endpoint) => !this.controllerListenerNames.includes(endpoint.name))
