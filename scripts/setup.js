@@ -23,10 +23,9 @@ function run(command, args) {
 /** npm writes `node_modules/.package-lock.json` at the end of every complete installation. */
 function isInstalled() {
   const marker = join(root, 'node_modules', '.package-lock.json')
-  if (!existsSync(marker) || !existsSync(join(root, 'node_modules', 'typescript'))) return false
+  if (!existsSync(marker) || !existsSync(join(root, 'node_modules', 'rolldown'))) return false
   return statSync(marker).mtimeMs >= statSync(join(root, 'package-lock.json')).mtimeMs
 }
 
 if (!isInstalled()) run('npm', ['ci', '--include=dev', '--no-audit', '--no-fund'])
-if (process.argv.includes('--build'))
-  run(process.execPath, [join('node_modules', 'typescript', 'bin', 'tsc'), '-p', 'tsconfig.build.json'])
+if (process.argv.includes('--build')) run('npm', ['run', '--silent', 'build'])
