@@ -110,9 +110,10 @@ export class Compression {
 }
 
 function gunzip(input: Buffer, maxBytes: number): Buffer {
-  // The trailer tells the size modulo 2^32: a hint that saves gathering chunks, no more.
+  // The trailer tells the size modulo 2^32: a hint that saves gathering chunks, no more. One byte over, since a chunk that
+  // is filled exactly makes zlib take another.
   const hint = input.length >= 4 ? input.readUInt32LE(input.length - 4) : 0
-  const chunkSize = Math.max(Math.min(hint, maxBytes, input.length * GZIP_MAX_EXPANSION), GZIP_MIN_CHUNK)
+  const chunkSize = Math.max(Math.min(hint + 1, maxBytes + 1, input.length * GZIP_MAX_EXPANSION), GZIP_MIN_CHUNK)
   try {
     return gunzipSync(input, { maxOutputLength: Math.max(maxBytes, 1), chunkSize })
   } catch (error) {

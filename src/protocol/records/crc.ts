@@ -1,5 +1,8 @@
 import { createRequire } from 'node:module'
 
+// Measured with bench/micro/records.ts on 1 MB: CRC-32C 7.0 GB/s native and 1.2 to 2.0 in JavaScript, CRC-32 10 to 13 and
+// 0.7 to 2.0. A native call costs about 200 ns: JavaScript is faster below 250 bytes, by too little to load both.
+
 /** A CRC of `buffer[start, end)`, continuing from `seed`, the CRC of what came before. Result and seed are uint32. */
 export type Crc = (buffer: Buffer, start: number, end: number, seed?: number) => number
 

@@ -42,6 +42,11 @@ export function nextFrame(input: Buffer, start: number): ZstdFrame | undefined {
   return undefined
 }
 
+/** Whether `input` is one data frame from its first byte to its last. */
+export function isOneFrame(input: Buffer): boolean {
+  return input.readUInt32LE(0) === FRAME_MAGIC && nextFrame(input, 0)?.next === input.length
+}
+
 /** What all frames of `input` can decompress to at most, told from their headers alone. Throws RecordsError `corrupt`. */
 export function maxPlainSizeOf(input: Buffer): number {
   let total = 0

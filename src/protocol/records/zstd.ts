@@ -2,7 +2,7 @@ import { createRequire } from 'node:module'
 import * as zlib from 'node:zlib'
 import { corrupt, tooLarge } from './errors.ts'
 import { decodeZstd } from './zstd-decoder.ts'
-import { MAX_BLOCK_SIZE, maxPlainSizeOf } from './zstd-frame.ts'
+import { isOneFrame, MAX_BLOCK_SIZE, maxPlainSizeOf } from './zstd-frame.ts'
 
 const require = createRequire(import.meta.url)
 
@@ -36,8 +36,9 @@ export function zlibZstd(): ZstdImplementation | undefined {
     compress: (input, level) => zstdCompressSync(input, { params: { [constants.ZSTD_c_compressionLevel]: level } }),
     decompress: (input, maxBytes) => {
       const bound = Math.min(maxPlainSizeOf(input), maxBytes)
-      if (bound === 0) return decodeZstd(input, maxBytes)
-      const chunkSize = Math.min(Math.max(bound, MIN_CHUNK), MAX_CHUNK)
+      // It stops after the first frame, even where that only is to be skipped.
+      if (bound === 0 || !isOneFrame(input)) return decodeZstd(input, maxBytes)
+      const chunkSize = Math.min(Math.max(bound + 1, MIN_CHUNK), MAX_CHUNK)
       return orRecordsError(() => zstdDecompressSync(input, { maxOutputLength: maxBytes, chunkSize }))
     },
   }
