@@ -7,7 +7,6 @@ export interface StagedAppend {
   readonly segment: Segment
   readonly buffers: readonly Buffer[]
   readonly sizeBytes: number
-  readonly firstOffset: number
   readonly nextOffset: number
   readonly info: AppendInfo
   /** How many batches the producer state would have to take back. */
@@ -157,19 +156,14 @@ export class AppendQueue {
       return
     }
     this.#isBusy = true
-    const file = group[0]!.segment.beginRead()
-    const done = () => {
-      group[0]!.segment.endRead()
-      this.#isBusy = false
-    }
-    file.sync().then(
+    group[0]!.segment.syncData().then(
       () => {
-        done()
+        this.#isBusy = false
         for (const append of group) append.resolve(append.info)
         this.#pump()
       },
       (error) => {
-        done()
+        this.#isBusy = false
         const refusal = this.#owner.syncFailed(error)
         for (const append of group) append.reject(refusal)
         this.#pump()

@@ -28,6 +28,7 @@ export class Segment {
   #file: DiskFile | undefined
   #readsUnderWay = 0
   #closeWhenIdle = false
+  #isNew = false
   /** Bytes written. */
   sizeBytes: number
   /** Bytes written or on their way. */
@@ -77,6 +78,7 @@ export class Segment {
     segment.timeIndex.reset()
     segment.txnIndex.startEmpty()
     segment.#maxTimestamp = -1
+    segment.#isNew = true
     return segment
   }
 
@@ -172,14 +174,22 @@ export class Segment {
     this.txnIndex.writeOut()
   }
 
-  /** Brings everything onto stable storage; for a segment that is finished. */
-  async sync(): Promise<void> {
+  /** Brings the batches onto stable storage. */
+  async syncData(): Promise<void> {
     const file = this.beginRead()
     try {
+      // The name of a new file is in the directory, which is written apart from it.
+      if (this.#isNew) this.#disk.syncDirectory(this.#directory)
+      this.#isNew = false
       await file.sync()
     } finally {
       this.endRead()
     }
+  }
+
+  /** Brings everything onto stable storage; for a segment that is finished. */
+  async sync(): Promise<void> {
+    await this.syncData()
     for (const path of [this.index.path, this.timeIndex.path, this.txnIndex.path]) {
       // A segment may have been deleted meanwhile, and most have no transaction index.
       if (!this.#disk.exists(path)) continue

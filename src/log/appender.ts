@@ -1,0 +1,236 @@
+import { BatchView } from '../protocol/records/batch.ts'
+import { AppendQueue, deferred, type StagedAppend } from './append-queue.ts'
+import type { EpochEntry } from './epoch-cache.ts'
+import { Flusher } from './flusher.ts'
+import { type LogState, messageOf } from './log-state.ts'
+import { type PreparedAppend, prepareAppend } from './prepare.ts'
+import { Segment } from './segment.ts'
+import type { AbortedTxn } from './txn-index.ts'
+import type { AppendInfo, AppendOptions } from './types.ts'
+
+const NO_ABORTED: readonly AbortedTxn[] = []
+const MAX_JITTER_MS = 2 ** 31 - 1
+const TIME_ENTRY_BYTES = 12
+
+const view = new BatchView(Buffer.alloc(0))
+
+/** The way of an append: checked, given its offsets, staged, written, and only then part of the log. */
+export class Appender {
+  readonly queue: AppendQueue
+  readonly flusher: Flusher
+  readonly #state: LogState
+  #unflushedRecords = 0
+  /** The epochs of what is written, while staged appends have added to them. */
+  #writtenEpochs: readonly EpochEntry[] | undefined
+
+  constructor(state: LogState) {
+    this.#state = state
+    this.queue = new AppendQueue({
+      written: (group) => this.#onWritten(group),
+      writeFailed: (error, failed) => this.#onWriteFailed(error, failed),
+      syncFailed: (error) => {
+        state.goOffline(`sync failed: ${messageOf(error)}`)
+        return state.refusalOf(error)
+      },
+    })
+    this.flusher = new Flusher(state, this.queue)
+  }
+
+  append(records: readonly Buffer[], options: AppendOptions): Promise<AppendInfo> {
+    const state = this.#state
+    try {
+      state.checkOnline()
+      const prepared = prepareAppend(records, options, {
+        name: state.name,
+        config: state.config,
+        nextOffset: state.nextOffset,
+        logStartOffset: state.logStartOffset,
+        nowMs: state.environment.time.nowMs(),
+      })
+      if (prepared.batchCount === 0) return Promise.resolve(prepared.info)
+      const duplicate = options.origin === 'client' ? this.#duplicateOf(prepared) : undefined
+      // It may itself still be on its way to the disk.
+      if (duplicate) return this.queue.whenWritten().then(() => duplicate)
+      return this.#stage(prepared, options)
+    } catch (error) {
+      return Promise.reject(state.refusalOf(error))
+    }
+  }
+
+  #duplicateOf(prepared: PreparedAppend): AppendInfo | undefined {
+    const batch = view.moveTo(prepared.buffers[0]!, 0)
+    if (!batch.hasProducerId) return undefined
+    const known = this.#state.producers.duplicateOf(batch)
+    if (!known) return undefined
+    return {
+      ...prepared.info,
+      firstOffset: known.lastOffset - known.offsetDelta,
+      lastOffset: known.lastOffset,
+      logAppendTimeMs: known.timestamp,
+      maxTimestamp: known.timestamp,
+      duplicate: true,
+    }
+  }
+
+  #stage(prepared: PreparedAppend, options: AppendOptions): Promise<AppendInfo> {
+    const state = this.#state
+    const { buffers, info, sizeBytes } = prepared
+    const segment = this.#segmentFor(prepared)
+    const mark = state.producers.mark
+    let aborted: readonly AbortedTxn[]
+    try {
+      aborted = this.#applyProducers(buffers, options)
+      this.#assignEpochs(buffers)
+    } catch (error) {
+      state.producers.rollBack(mark)
+      throw error
+    }
+    if (segment.stagedBytes === 0) segment.firstTimestamp = view.moveTo(buffers[0]!, 0).maxTimestamp
+    segment.stagedBytes += sizeBytes
+    const nextOffset = info.lastOffset + 1
+    state.nextOffset = nextOffset
+    this.#unflushedRecords += nextOffset - info.firstOffset
+    const mustSync = options.origin === 'raft' || this.#unflushedRecords >= state.config.flushMessages
+    if (mustSync) this.#unflushedRecords = 0
+    const undoCount = state.producers.mark - mark
+    const append = { segment, buffers, sizeBytes, nextOffset, info, undoCount, aborted, mustSync, ...deferred() }
+    this.queue.push(append)
+    return append.outcome
+  }
+
+  #applyProducers(buffers: readonly Buffer[], options: AppendOptions): readonly AbortedTxn[] {
+    const { producers } = this.#state
+    let aborted = NO_ABORTED
+    const context = {
+      origin: options.origin,
+      transactionVersion: options.transactionVersion ?? 1,
+      isTransactionVerified: options.isTransactionVerified,
+    }
+    for (const buffer of buffers) {
+      for (let at = 0; at < buffer.length; at = view.end) {
+        view.moveTo(buffer, at)
+        if (!view.hasProducerId) continue
+        const ended = producers.apply(view, context)
+        if (ended) aborted = [...aborted, ended]
+      }
+    }
+    return aborted
+  }
+
+  #assignEpochs(buffers: readonly Buffer[]): void {
+    const { epochs } = this.#state
+    const before = epochs.entries
+    let changed = false
+    for (const buffer of buffers) {
+      for (let at = 0; at < buffer.length; at = view.end) {
+        const epoch = view.moveTo(buffer, at).partitionLeaderEpoch
+        if (epoch >= 0 && epochs.assignInMemory(epoch, view.baseOffset)) changed = true
+      }
+    }
+    if (!changed) return
+    try {
+      epochs.save()
+      this.#writtenEpochs ??= before
+    } catch (error) {
+      epochs.restoreInMemory(before)
+      throw error
+    }
+  }
+
+  #segmentFor(prepared: PreparedAppend): Segment {
+    const { active } = this.#state.segments
+    return this.#mustRoll(active, prepared) ? this.roll(prepared.info.firstOffset) : active
+  }
+
+  #mustRoll(active: Segment, { info, sizeBytes }: PreparedAppend): boolean {
+    const { config, environment } = this.#state
+    if (!active.canHold(info.lastOffset)) return true
+    if (active.stagedBytes === 0) return false
+    if (active.stagedBytes > config.segmentBytes - sizeBytes) return true
+    const first = active.readFirstTimestamp()
+    const waitedMs = first >= 0 ? info.maxTimestamp - first : environment.time.nowMs() - active.createdMs
+    if (waitedMs > config.segmentMs - active.rollJitterMs) return true
+    // Each staged batch may take an entry, and the last one of the time index is kept for the roll.
+    const entries = Math.max(active.index.entryCount, active.timeIndex.entryCount) + this.queue.staged.length
+    return entries > 0 && entries >= Math.floor(config.segmentIndexBytes / TIME_ENTRY_BYTES) - 1
+  }
+
+  /** Begins a new active segment. Throws what the disk throws. */
+  roll(baseOffset: number): Segment {
+    const state = this.#state
+    const { disk, time, random } = state.environment
+    const { segmentJitterMs, segmentMs } = state.config
+    const jitterMs = Math.min(segmentJitterMs, segmentMs, MAX_JITTER_MS)
+    const segment = Segment.create(disk, state.directory, baseOffset, {
+      nowMs: time.nowMs(),
+      rollJitterMs: jitterMs > 0 ? random.below(jitterMs) : 0,
+    })
+    if (baseOffset > state.lastSnapshotOffset) {
+      state.snapshots.write(baseOffset, state.producers.producers)
+      state.lastSnapshotOffset = baseOffset
+    }
+    const full = state.segments.active
+    state.segments.push(segment)
+    this.flusher.add(full)
+    return segment
+  }
+
+  /** Answers whether the group must be synced before anybody hears of it. */
+  #onWritten(group: readonly StagedAppend[]): boolean {
+    const state = this.#state
+    let mustSync = false
+    let undoCount = 0
+    for (const append of group) {
+      this.#addToIndex(append)
+      state.logEndOffset = append.nextOffset
+      undoCount += append.undoCount
+      if (append.mustSync) mustSync = true
+    }
+    group[0]!.segment.modifiedMs = state.environment.time.nowMs()
+    state.producers.settle(undoCount)
+    if (this.queue.staged.length === 0) this.#writtenEpochs = undefined
+    this.flusher.closeFull()
+    if (!mustSync) this.flusher.schedule()
+    return mustSync
+  }
+
+  #addToIndex({ segment, buffers, aborted }: StagedAppend): void {
+    const { config, tail } = this.#state
+    for (const buffer of buffers) {
+      const baseOffset = view.moveTo(buffer, 0).baseOffset
+      for (let at = 0; at < buffer.length; at = view.end) {
+        segment.addBatch(view.moveTo(buffer, at), config.indexIntervalBytes)
+      }
+      tail.add(baseOffset, view.nextOffset, buffer)
+    }
+    if (aborted.length === 0) return
+    for (const entry of aborted) segment.txnIndex.append(entry)
+    try {
+      segment.txnIndex.writeOut()
+    } catch (error) {
+      // The entries stay in memory, and are tried again with the next, or when the segment is closed.
+      this.#state.environment.logger.warn(`${segment.txnIndex.path} could not be written: ${messageOf(error)}`)
+    }
+  }
+
+  /** Whatever was staged is taken back: the file, the producers, the epochs and the segments made for it. */
+  #onWriteFailed(error: unknown, failed: readonly StagedAppend[]): Error {
+    const state = this.#state
+    const { segment } = failed[0]!
+    state.environment.logger.error(`write to ${segment.path} failed: ${messageOf(error)}`)
+    state.producers.rollBack(0)
+    state.nextOffset = state.logEndOffset
+    try {
+      for (const later of state.segments.removeAbove(segment.baseOffset)) later.remove()
+      this.flusher.keepOnly(state.segments.all.slice(0, -1))
+      state.snapshots.removeAbove(state.logEndOffset)
+      state.lastSnapshotOffset = Math.min(state.lastSnapshotOffset, state.logEndOffset)
+      segment.cutToWritten()
+      if (this.#writtenEpochs) state.epochs.restore(this.#writtenEpochs)
+      this.#writtenEpochs = undefined
+    } catch (second) {
+      state.goOffline(`write failed (${messageOf(error)}), and so did cutting it back: ${messageOf(second)}`)
+    }
+    return state.refusalOf(error)
+  }
+}

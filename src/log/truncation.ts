@@ -1,0 +1,95 @@
+import type { Appender } from './appender.ts'
+import { loadProducers } from './loader.ts'
+import { type LogState, messageOf } from './log-state.ts'
+import { deletableSegments } from './retention.ts'
+import { Segment } from './segment.ts'
+
+/** See `PartitionLogApi.truncateTo`; nothing may be staged. */
+export function truncateLog(state: LogState, appender: Appender, offset: number): void {
+  if (offset >= state.logEndOffset) return
+  if (offset < state.segments.first.baseOffset) {
+    startOver(state, appender, offset)
+    return
+  }
+  const { segments, snapshots, environment } = state
+  const nowMs = environment.time.nowMs()
+  state.truncations += 1
+  for (const segment of segments.removeAbove(offset)) segment.remove()
+  segments.active.truncateTo(offset, nowMs)
+  cutOffsets(state, appender, offset)
+  snapshots.removeAbove(offset)
+  state.epochs.truncateFromEnd(offset)
+  const { producers } = state
+  const { producerIdExpirationMs } = environment
+  loadProducers({ producers, snapshots, nowMs, producerIdExpirationMs }, segments, state.logStartOffset, offset)
+  state.lastSnapshotOffset = snapshots.latest ?? state.logStartOffset
+}
+
+/** See `PartitionLogApi.truncateFullyAndStartAt`; nothing may be staged. */
+export function startOver(state: LogState, appender: Appender, offset: number): void {
+  const { disk, time } = state.environment
+  state.truncations += 1
+  for (const segment of state.segments.removeFirst(state.segments.count)) segment.remove()
+  state.segments.push(Segment.create(disk, state.directory, offset, { nowMs: time.nowMs(), rollJitterMs: 0 }))
+  state.logStartOffset = offset
+  cutOffsets(state, appender, offset)
+  state.highWatermark = offset
+  state.epochs.clear()
+  state.producers.clear()
+  state.snapshots.removeAll()
+  state.lastSnapshotOffset = offset
+}
+
+function cutOffsets(state: LogState, appender: Appender, offset: number): void {
+  appender.flusher.keepOnly(state.segments.all.slice(0, -1))
+  state.reader.clear()
+  state.logEndOffset = offset
+  state.nextOffset = offset
+  state.recoveryPoint = Math.min(state.recoveryPoint, offset)
+  state.highWatermark = Math.min(state.highWatermark, offset)
+  state.tail.restart(offset)
+}
+
+/** See `PartitionLogApi.retire`. */
+export function retireSegments(
+  state: LogState,
+  appender: Appender,
+  advanceLogStart: (offset: number, reason: string) => void,
+): number {
+  const { segments, highWatermark, logEndOffset, config } = state
+  const nowMs = state.environment.time.nowMs()
+  const count = deletableSegments({ segments, highWatermark, logEndOffset }, config, state.logStartOffset, nowMs)
+  if (count === 0) return 0
+  if (count === segments.count) {
+    // There is always an active segment; but not while something is on its way into the present one.
+    if (!appender.queue.isIdle) return 0
+    appender.roll(state.nextOffset)
+  }
+  const nextBase = segments.all[count]!.baseOffset
+  const removed = segments.removeFirst(count)
+  advanceLogStart(nextBase, 'segment deletion')
+  deleteLater(state, removed)
+  return count
+}
+
+function deleteLater(state: LogState, segments: readonly Segment[]): void {
+  const { disk, logger, time } = state.environment
+  const paths: string[] = []
+  for (const segment of segments) {
+    logger.info(`Deleting segment ${segment.path} of ${segment.sizeBytes} bytes`)
+    state.reader.forget(segment)
+    segment.release()
+    paths.push(...segment.markDeleted())
+    const snapshot = state.snapshots.markDeleted(segment.baseOffset)
+    if (snapshot !== undefined) paths.push(snapshot)
+  }
+  time.after(state.config.fileDeleteDelayMs, () => {
+    for (const path of paths) {
+      try {
+        disk.remove(path)
+      } catch (error) {
+        logger.warn(`${path} could not be removed: ${messageOf(error)}`)
+      }
+    }
+  })
+}
