@@ -11,7 +11,7 @@ import { consoleLogger } from './console-logger.ts'
 import { propertiesFromEnvironment } from './environment.ts'
 import { run } from './main.ts'
 import { nodeConfig } from './node-properties.ts'
-import { devProperties, startProperties } from './start.ts'
+import { devProperties, formatForCluster, startProperties } from './start.ts'
 import { parseInitialVoters } from './storage.ts'
 
 let directory: string
@@ -152,6 +152,19 @@ describe('exit codes', () => {
     const { code, err } = await ottla(['start', path], { CLUSTER_ID: 'other' })
     expect([code, err]).toEqual([1, expect.stringContaining('Expected other, but read mine')])
   })
+})
+
+test('CLUSTER_ID is the id of a new cluster, and leaves the directory unlocked for the server', () => {
+  const data = join(directory, 'data')
+  const platform = nodePlatform()
+  const config = nodeConfig(devProperties(['--data', data]))
+  formatForCluster(platform, config, undefined)
+  expect(platform.disk.exists(data)).toBe(false)
+  formatForCluster(platform, config, 'mine')
+  expect(readFileSync(join(data, 'meta.properties'), 'utf8')).toContain('cluster.id=mine\n')
+  const lock = platform.disk.lockDirectory(data)
+  expect(lock).toBeDefined()
+  lock?.release()
 })
 
 describe('storage', () => {

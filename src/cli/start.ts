@@ -91,7 +91,7 @@ function reportUnused(config: BrokerConfig, log: Logger): void {
  * The cluster id that the environment gives to a new node, as in the official container image; a node that belongs to
  * another cluster does not start.
  */
-function formatForCluster(platform: Platform, config: BrokerConfig, clusterId: string | undefined): void {
+export function formatForCluster(platform: Platform, config: BrokerConfig, clusterId: string | undefined): void {
   if (clusterId === undefined || clusterId === '') return
   if (loadDirectories(platform.disk, config, clusterId) !== undefined || !isAloneInQuorum(config)) return
   const { disk } = platform
