@@ -1,7 +1,7 @@
-import { errors } from '../../protocol/errors.ts'
-import { BatchView } from '../../protocol/records/batch.ts'
-import { CoordinatorError } from '../coordinator-error.ts'
-import type { CoordinatorLog } from '../coordinator-log.ts'
+import { errors } from '../protocol/errors.ts'
+import { BatchView } from '../protocol/records/batch.ts'
+import { CoordinatorError } from './coordinator-error.ts'
+import type { CoordinatorLog } from './coordinator-log.ts'
 
 /** A CoordinatorLog in memory, whose appends a test can hold back and refuse. */
 export class MemoryCoordinatorLog implements CoordinatorLog {
