@@ -1,4 +1,5 @@
 import type { BrokerConfig } from '../config/broker-config.ts'
+import type { SecurityProtocol } from '../config/endpoints.ts'
 import type { Controller } from '../controller/controller.ts'
 import type { GroupCoordinator } from '../coordinator/group-coordinator.ts'
 import type { LogManager } from '../log/log-manager.ts'
@@ -66,7 +67,7 @@ export interface Services {
 /** One listener as clients are told of it. */
 export interface Endpoint {
   readonly listenerName: string
-  readonly securityProtocol: string
+  readonly securityProtocol: SecurityProtocol
   readonly host: string
   readonly port: number
 }

@@ -1,4 +1,5 @@
 import { randomBytes, randomInt } from 'node:crypto'
+import { hostname } from 'node:os'
 import { NodeDisk } from './node-disk.ts'
 import { NodeNetwork } from './node-network.ts'
 import type { Platform } from './platform.ts'
@@ -49,5 +50,6 @@ export function nodePlatform(): Platform {
     disk: new NodeDisk(),
     network: new NodeNetwork(),
     random: new NodeRandom(),
+    hostName: hostname(),
   }
 }

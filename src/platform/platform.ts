@@ -9,4 +9,6 @@ export interface Platform {
   readonly disk: Disk
   readonly network: Network
   readonly random: Random
+  /** The name by which others may reach this machine; left out where there is none but localhost. */
+  readonly hostName?: string
 }

@@ -70,11 +70,17 @@ export class FetchReader {
   readonly #partitions: PartitionFinder
   readonly #time: Time
   readonly #logger: Logger
+  #mayWait = true
 
   constructor(partitions: PartitionFinder, time: Time, logger: Logger) {
     this.#partitions = partitions
     this.#time = time
     this.#logger = logger
+  }
+
+  /** From now on every fetch is answered with what there is. Whoever waits has to be woken. */
+  stopWaiting(): void {
+    this.#mayWait = false
   }
 
   /** See ReplicaManager.fetch. */
@@ -97,7 +103,7 @@ export class FetchReader {
     const deadlineMs = this.#time.monotonicMs() + params.maxWaitMs
     let isAbandoned = false
     let results = first instanceof Promise ? await first : first
-    while (!isEnough(params, results) && !isAbandoned) {
+    while (this.#mayWait && !isEnough(params, results) && !isAbandoned) {
       const restMs = deadlineMs - this.#time.monotonicMs()
       if (restMs <= 0) break
       const watched = this.#watch(params, specs, results)

@@ -16,8 +16,6 @@ export interface PartitionState {
   readonly leaderEpoch: number
   readonly replicas: readonly number[]
   readonly isr: readonly number[]
-  /** min.insync.replicas of the topic. */
-  readonly minInsyncReplicas: number
 }
 
 /** A partition of which this broker has a replica: its log, and its part in the replication of it. */
@@ -26,16 +24,19 @@ export class Partition {
   readonly topicId: string
   readonly partition: number
   readonly log: PartitionLogApi
+  /** min.insync.replicas of the topic. */
+  minInsyncReplicas: number
   readonly #nodeId: number
   #state: PartitionState
   /** Fetch requests that wait for more in this partition, with their place in the request. */
   readonly #waits = new Map<FetchWait, number>()
 
-  constructor(nodeId: number, state: PartitionState, log: PartitionLogApi) {
+  constructor(nodeId: number, state: PartitionState, log: PartitionLogApi, minInsyncReplicas: number) {
     this.topic = state.topic
     this.topicId = state.topicId
     this.partition = state.partition
     this.log = log
+    this.minInsyncReplicas = minInsyncReplicas
     this.#nodeId = nodeId
     this.#state = state
     this.#begin()
@@ -82,9 +83,9 @@ export class Partition {
 
   /** Rejects with LogError (AppendError for what the log itself refuses). Takes the buffers over. */
   async append(records: readonly Buffer[], acks: number, origin: AppendOrigin): Promise<AppendInfo> {
-    const { leaderEpoch, isr, replicas, minInsyncReplicas } = this.#state
+    const { leaderEpoch, isr, replicas } = this.#state
     if (!this.isLeader) throw new LogError('NOT_LEADER_OR_FOLLOWER', `broker ${this.#nodeId} does not lead ${this}`)
-    const minIsr = Math.min(minInsyncReplicas, replicas.length)
+    const minIsr = Math.min(this.minInsyncReplicas, replicas.length)
     if (acks === -1 && isr.length < minIsr) {
       throw new LogError('NOT_ENOUGH_REPLICAS', `${isr.length} replicas are in sync, ${minIsr} are required`)
     }

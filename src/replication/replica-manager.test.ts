@@ -52,7 +52,6 @@ function state(partition: number, change: Partial<PartitionState> = {}): Partiti
     leaderEpoch: 3,
     replicas: alone,
     isr: alone,
-    minInsyncReplicas: 1,
     ...change,
   }
 }
@@ -90,9 +89,11 @@ describe('ReplicaManager', () => {
   let environment: TestEnvironment
   let logs: MemoryLogs
   let replicas: ReplicaManager
+  let minInsyncReplicas = 1
   let abandon: (() => void) | undefined
 
-  beforeEach(async () => {
+  beforeEach(() => {
+    minInsyncReplicas = 1
     environment = testEnvironment({ tailCacheBytes: 1_000_000 })
     logs = new MemoryLogs(environment)
     replicas = new ReplicaManager({
@@ -100,9 +101,9 @@ describe('ReplicaManager', () => {
       logs,
       time: environment.time,
       logger: silentLogger,
-      logConfigOf: () => DEFAULT_CONFIG,
+      configOf: () => ({ log: DEFAULT_CONFIG, minInsyncReplicas }),
     })
-    await replicas.apply([state(0), state(1)], [])
+    replicas.apply([state(0), state(1)], [])
     abandon = undefined
   })
 
@@ -192,14 +193,14 @@ describe('ReplicaManager', () => {
   it('ends the waiting when the partition goes', async () => {
     const waiting = fetch({ maxWaitMs: 60_000 }, spec(0))
     await now(waiting)
-    await replicas.apply([], [state(0)])
+    replicas.apply([], [state(0)])
     expect(await now(waiting)).toMatchObject([{ error: errors.NOT_LEADER_OR_FOLLOWER }])
   })
 
   it('goes on waiting when nothing came of a change', async () => {
     const waiting = fetch({ maxWaitMs: 60_000 }, spec(0))
     await now(waiting)
-    await replicas.apply([state(0, { leaderEpoch: 4 })], [])
+    replicas.apply([state(0, { leaderEpoch: 4 })], [])
     expect(await now(waiting)).toBe('waits')
     await append(0, ['x'])
     expect(await now(waiting)).toMatchObject([{ highWatermark: 1 }])
@@ -239,20 +240,23 @@ describe('ReplicaManager', () => {
   })
 
   it('serves only the leader when the reader must have it', async () => {
-    await replicas.apply([state(0, { leader: 2, leaderEpoch: 4, replicas: [1, 2], isr: [1, 2] })], [])
+    replicas.apply([state(0, { leader: 2, leaderEpoch: 4, replicas: [1, 2], isr: [1, 2] })], [])
     const [result] = await fetch({ mustLead: true }, spec(0))
     expect(result!.error).toBe(errors.NOT_LEADER_OR_FOLLOWER)
     expect((await append(0, ['x'])).error).toBe(errors.NOT_LEADER_OR_FOLLOWER)
   })
 
   it('refuses acks=all while too few replicas are in sync, and takes acks=1', async () => {
-    await replicas.apply([state(0, { replicas: [1, 2], isr: [1], minInsyncReplicas: 2 })], [])
+    minInsyncReplicas = 2
+    replicas.configChanged('topic')
+    replicas.apply([state(0, { replicas: [1, 2], isr: [1] })], [])
     expect((await append(0, ['x'])).error).toBe(errors.NOT_ENOUGH_REPLICAS)
     expect((await append(0, ['x'], 1)).error).toBe(errors.NONE)
   })
 
   it('asks no more replicas to be in sync than there are, as Apache Kafka does', async () => {
-    await replicas.apply([state(0, { minInsyncReplicas: 2 })], [])
+    minInsyncReplicas = 2
+    replicas.configChanged('topic')
     expect((await append(0, ['x'])).error).toBe(errors.NONE)
   })
 
@@ -270,13 +274,13 @@ describe('ReplicaManager', () => {
   it('makes a new log for a topic made again under the same name', async () => {
     await append(0, ['old'])
     const again = state(0, { topicId: 'AAAAAAAAAAAAAAAAAAAAAw' })
-    await replicas.apply([again], [state(0)])
+    replicas.apply([again], [state(0)])
     expect(replicas.get('topic', 0)).toMatchObject({ topicId: again.topicId, log: { logEndOffset: 0 } })
   })
 
   it('removes logs that no partition has, and no others', async () => {
     logs.create('gone', 0, 'AAAAAAAAAAAAAAAAAAAAAA')
-    await replicas.removeStrays()
+    replicas.removeStrays()
     expect([...logs.all()].map(({ topic, partition }) => `${topic}-${partition}`)).toEqual(['topic-0', 'topic-1'])
   })
 })

@@ -6,16 +6,17 @@ import { errors, type KafkaError } from '../protocol/errors.ts'
 import { type FetchParams, FetchReader, type FetchResult, type FetchSpec } from './fetch-reader.ts'
 import { Partition, type PartitionState } from './partition.ts'
 
-/** What the replica manager needs of the log store. */
+/** The settings of a topic, as far as its replicas go. */
+export interface ReplicaConfig {
+  readonly log: LogConfig
+  readonly minInsyncReplicas: number
+}
+
+/** What the replica manager needs of the log store. Its operations throw LogError KAFKA_STORAGE_ERROR. */
 export interface Logs {
   get(topic: string, partition: number): PartitionLogApi | undefined
-  create(
-    topic: string,
-    partition: number,
-    topicId: string,
-    config: LogConfig,
-  ): PartitionLogApi | Promise<PartitionLogApi>
-  delete(topic: string, partition: number): void | Promise<void>
+  create(topic: string, partition: number, topicId: string, config: LogConfig): PartitionLogApi
+  delete(topic: string, partition: number): void
   all(): Iterable<PartitionLogApi>
 }
 
@@ -38,8 +39,8 @@ export interface ReplicaManagerOptions {
   readonly logs: Logs
   readonly time: Time
   readonly logger: Logger
-  /** The settings in force for the log of a topic. */
-  readonly logConfigOf: (topic: string) => LogConfig
+  /** The settings in force of a topic. */
+  readonly configOf: (topic: string) => ReplicaConfig
 }
 
 /** The replicas that this broker has: made, changed and removed as the metadata log says, appended to and read from. */
@@ -47,7 +48,7 @@ export class ReplicaManager {
   readonly nodeId: number
   readonly #logs: Logs
   readonly #logger: Logger
-  readonly #logConfigOf: (topic: string) => LogConfig
+  readonly #configOf: (topic: string) => ReplicaConfig
   readonly #topics = new Map<string, Map<number, Partition>>()
   readonly #reader: FetchReader
 
@@ -55,7 +56,7 @@ export class ReplicaManager {
     this.nodeId = options.nodeId
     this.#logs = options.logs
     this.#logger = options.logger
-    this.#logConfigOf = options.logConfigOf
+    this.#configOf = options.configOf
     this.#reader = new FetchReader(this, options.time, options.logger)
   }
 
@@ -70,59 +71,67 @@ export class ReplicaManager {
 
   /**
    * Follows a change of the metadata log: partitions that are new here get a log, those known take over their state, and
-   * those whose replicas no longer contain this broker go. What needs no disk is done before it returns; resolves when the
-   * logs are there.
+   * those whose replicas no longer contain this broker go. A log that cannot be made leaves its partition unserved.
    */
-  async apply(changed: readonly PartitionState[], removed: readonly PartitionState[]): Promise<void> {
-    const pending = removed.map((state) => this.#remove(state))
+  apply(changed: readonly PartitionState[], removed: readonly PartitionState[]): void {
+    for (const state of removed) this.#remove(state)
     for (const state of changed) {
       const known = this.get(state.topic, state.partition)
-      if (!state.replicas.includes(this.nodeId)) pending.push(this.#remove(state))
+      if (!state.replicas.includes(this.nodeId)) this.#remove(state)
       else if (known?.topicId === state.topicId) known.update(state)
-      else pending.push(this.#add(state))
+      else this.#guard(state, () => this.#add(state))
     }
-    await Promise.all(pending)
   }
 
-  async #add(state: PartitionState): Promise<void> {
+  #guard({ topic, partition }: { topic: string; partition: number }, act: () => void): void {
+    try {
+      act()
+    } catch (error) {
+      if (!(error instanceof LogError)) throw error
+      this.#logger.error(`${topic}-${partition}: ${error.message}`)
+    }
+  }
+
+  #add(state: PartitionState): void {
     const { topic, partition, topicId } = state
-    const config = this.#logConfigOf(topic)
+    const config = this.#configOf(topic)
     let log = this.#logs.get(topic, partition)
     if (log !== undefined && log.topicId !== '' && log.topicId !== topicId) {
       // A topic of the same name was deleted and made again while this broker was down.
       this.#logger.warn(`Log of ${topic}-${partition} is of topic id ${log.topicId}, not ${topicId}: removing it`)
-      await this.#logs.delete(topic, partition)
+      this.#logs.delete(topic, partition)
       log = undefined
     }
-    if (log === undefined) log = await this.#logs.create(topic, partition, topicId, config)
+    if (log === undefined) log = this.#logs.create(topic, partition, topicId, config.log)
     else if (log.offline === undefined) {
       if (log.topicId === '') log.assignTopicId(topicId)
-      log.updateConfig(config)
+      log.updateConfig(config.log)
     }
     let partitions = this.#topics.get(topic)
     if (partitions === undefined) {
       partitions = new Map()
       this.#topics.set(topic, partitions)
     }
-    partitions.set(partition, new Partition(this.nodeId, state, log))
+    partitions.set(partition, new Partition(this.nodeId, state, log, config.minInsyncReplicas))
   }
 
-  async #remove({ topic, topicId, partition }: PartitionState): Promise<void> {
+  #remove(state: PartitionState): void {
+    const { topic, topicId, partition } = state
     const partitions = this.#topics.get(topic)
     const known = partitions?.get(partition)
     if (known === undefined || known.topicId !== topicId) return
     partitions!.delete(partition)
     if (partitions!.size === 0) this.#topics.delete(topic)
+    this.#guard(state, () => this.#logs.delete(topic, partition))
     known.wakeAll()
-    await this.#logs.delete(topic, partition)
   }
 
   /** After the first image: logs that no partition has are of topics that were deleted while this broker was down. */
-  async removeStrays(): Promise<void> {
+  removeStrays(): void {
     const strays = [...this.#logs.all()].filter((log) => this.get(log.topic, log.partition)?.log !== log)
     for (const log of strays) {
       this.#logger.warn(`Log of ${log.topic}-${log.partition} belongs to no partition of this broker: removing it`)
-      await this.#logs.delete(log.topic, log.partition)
+      this.#guard(log, () => this.#logs.delete(log.topic, log.partition))
     }
   }
 
@@ -132,9 +141,18 @@ export class ReplicaManager {
     for (const name of topics) {
       const partitions = this.#topics.get(name)
       if (partitions === undefined) continue
-      const config = this.#logConfigOf(name)
-      for (const { log } of partitions.values()) if (log.offline === undefined) log.updateConfig(config)
+      const config = this.#configOf(name)
+      for (const partition of partitions.values()) {
+        partition.minInsyncReplicas = config.minInsyncReplicas
+        if (partition.log.offline === undefined) partition.log.updateConfig(config.log)
+      }
     }
+  }
+
+  /** Waiting fetches are answered with what there is, and none waits any more. */
+  stopWaiting(): void {
+    this.#reader.stopWaiting()
+    for (const partition of this.all()) partition.wakeAll()
   }
 
   /**

@@ -1,0 +1,252 @@
+import type { BrokerConfig } from '../config/broker-config.ts'
+import type { Endpoint as ConfiguredEndpoint } from '../config/endpoints.ts'
+import { parsePairs, type SecurityProtocol } from '../config/endpoints.ts'
+import { StartupError } from '../config/startup-error.ts'
+import { Controller } from '../controller/controller.ts'
+import { groupCoordinatorConfig } from '../coordinator/group-config.ts'
+import { GROUP_TOPIC, GroupCoordinator } from '../coordinator/group-coordinator.ts'
+import { GroupPublisher } from '../coordinator/group-publisher.ts'
+import { diskErrorCode } from '../platform/disk.ts'
+import type { Logger } from '../platform/logger.ts'
+import type { Platform } from '../platform/platform.ts'
+import { codecFromId } from '../protocol/records/batch.ts'
+import { MetadataLogError } from '../replication/raft/types.ts'
+import { ReplicaManager } from '../replication/replica-manager.ts'
+import { ServedApis } from './apis.ts'
+import { Dispatcher } from './dispatch.ts'
+import { FetchSessionCache } from './fetch-sessions.ts'
+import { type BoundListener, type ConnectionLimits, Connections } from './listener.ts'
+import { logConfigOf } from './log-config.ts'
+import { ProducerIds } from './producer-ids.ts'
+import { ConfigPublisher, ReplicaPublisher, topicConfigOf } from './publishers.ts'
+import { ReplicaLog } from './replica-log.ts'
+import { RequestMemory } from './request-memory.ts'
+import { openStorage, type Storage } from './storage.ts'
+import type { Endpoint, Services } from './types.ts'
+
+/** How long requests under way may take once the broker shuts down. */
+const SHUTDOWN_GRACE_MS = 5000
+
+/** The numbers of security protocols in registrations. */
+const SECURITY_PROTOCOL_IDS: Readonly<Record<SecurityProtocol, number>> = {
+  PLAINTEXT: 0,
+  SSL: 1,
+  SASL_PLAINTEXT: 2,
+  SASL_SSL: 3,
+}
+
+/** A broker that serves. */
+export interface RunningServer {
+  readonly clusterId: string
+  /** Where it is really bound, in the order of the configuration. */
+  readonly listeners: readonly { readonly name: string; readonly host: string; readonly port: number }[]
+  /** Clean shutdown: requests under way are finished, everything is on disk. Safe to call again. */
+  stop(): Promise<void>
+  /** Resolves once it has stopped. */
+  readonly stopped: Promise<void>
+  /** Ends as a crash would, without writing anything more; for tests. */
+  abandon(): void
+}
+
+/**
+ * Starts a node that is broker and controller and alone in its quorum. The ports are taken before any data is touched;
+ * resolves when requests are served. Rejects with StartupError, in one line, for what the operator has to put right.
+ */
+export async function startServer(config: BrokerConfig, platform: Platform, logger: Logger): Promise<RunningServer> {
+  checkSupported(config)
+  const memory = new RequestMemory(config.get('queued.max.request.bytes'))
+  const connections = new Connections({
+    limits: () => limitsOf(config),
+    maxRequestBytes: config.get('socket.request.max.bytes'),
+    memory,
+    time: platform.time,
+    logger,
+  })
+  let storage: Storage | undefined
+  try {
+    const bound = await bindListeners(config, platform, connections)
+    storage = openStorage(config, platform, logger)
+    return await serve(config, platform, logger, connections, bound, storage)
+  } catch (error) {
+    await connections.close(0)
+    storage?.logs.abandon()
+    storage?.release()
+    throw error instanceof MetadataLogError ? new StartupError(error.message) : error
+  }
+}
+
+function checkSupported(config: BrokerConfig): void {
+  if (!config.isBroker || !config.isController) {
+    throw new StartupError('process.roles must be broker,controller: a node of one role alone is not supported yet')
+  }
+  const secured = config.listeners.find(({ securityProtocol }) => securityProtocol !== 'PLAINTEXT')
+  if (secured !== undefined) {
+    throw new StartupError(`Listener ${secured.name} uses ${secured.securityProtocol}, which is not supported yet`)
+  }
+}
+
+function limitsOf(config: BrokerConfig): ConnectionLimits {
+  const perAddress = config.get('max.connections.per.ip')
+  const overrides = config.get('max.connections.per.ip.overrides')
+  const special = overrides === '' ? undefined : parsePairs('max.connections.per.ip.overrides', overrides)
+  return {
+    total: config.get('max.connections'),
+    perAddress: (address) => Number(special?.get(address) ?? perAddress),
+    idleMs: config.get('connections.max.idle.ms'),
+  }
+}
+
+async function bindListeners(config: BrokerConfig, platform: Platform, connections: Connections) {
+  const bound: BoundListener[] = []
+  for (const { name, host, port } of config.listeners) {
+    const kind = config.controllerListeners.some((listener) => listener.name === name) ? 'controller' : 'broker'
+    try {
+      bound.push(await connections.bind(platform.network, name, kind, host, port))
+    } catch (error) {
+      const code = diskErrorCode(error)
+      if (code === undefined) throw error
+      const why = code === 'EADDRINUSE' ? 'the port is in use' : code
+      throw new StartupError(`Cannot listen on ${name}://${host}:${port}: ${why}`)
+    }
+  }
+  return bound
+}
+
+async function serve(
+  config: BrokerConfig,
+  platform: Platform,
+  logger: Logger,
+  connections: Connections,
+  bound: readonly BoundListener[],
+  storage: Storage,
+): Promise<RunningServer> {
+  const advertise = (endpoints: readonly ConfiguredEndpoint[]) => advertised(endpoints, bound, platform)
+  const controllerEndpoints = advertise(config.advertisedControllerListeners)
+  const endpoints = advertise(config.advertisedListeners)
+  const controller = await Controller.open({
+    platform,
+    logger,
+    config,
+    clusterId: storage.clusterId,
+    directoryId: storage.metadataDirectoryId,
+    controllerEndpoints: controllerEndpoints.map(({ listenerName: name, host, port }) => ({ name, host, port })),
+  })
+  const services = makeServices(config, platform, logger, controller, storage, endpoints)
+  await controller.register({
+    endPoints: endpoints.map(registered),
+    controllerEndPoints: controllerEndpoints.map(registered),
+    rack: config.rack,
+    directories: storage.directoryIds,
+  })
+  await controller.publishTo([
+    new ConfigPublisher(config, controller.image, logger),
+    new ReplicaPublisher(services.replicas, controller.image),
+    new GroupPublisher(config.nodeId, controller.image, services.groups),
+  ])
+  connections.open(new Dispatcher(services.apis, services).serve)
+  return running(services, connections, bound, storage)
+}
+
+/** What clients are told: the advertised host, with the port that was really bound where none is fixed. */
+function advertised(
+  endpoints: readonly ConfiguredEndpoint[],
+  bound: readonly BoundListener[],
+  platform: Platform,
+): Endpoint[] {
+  return endpoints.map(({ name, host, port, securityProtocol }) => ({
+    listenerName: name,
+    securityProtocol,
+    host: host === '' ? (platform.hostName ?? 'localhost') : host,
+    port: port === 0 ? (bound.find((listener) => listener.name === name)?.port ?? 0) : port,
+  }))
+}
+
+function registered({ listenerName, securityProtocol, host, port }: Endpoint) {
+  return { name: listenerName, host, port, securityProtocol: SECURITY_PROTOCOL_IDS[securityProtocol] }
+}
+
+function makeServices(
+  config: BrokerConfig,
+  platform: Platform,
+  logger: Logger,
+  controller: Controller,
+  storage: Storage,
+  endpoints: readonly Endpoint[],
+): Services {
+  const { image } = controller
+  const replicas = new ReplicaManager({
+    nodeId: config.nodeId,
+    logs: storage.logs,
+    time: platform.time,
+    logger,
+    configOf: (topic) => {
+      const settings = topicConfigOf(topic, config, image, logger)
+      return { log: logConfigOf(settings), minInsyncReplicas: settings.minInsyncReplicas }
+    },
+  })
+  const groups = new GroupCoordinator({
+    log: new ReplicaLog(replicas, GROUP_TOPIC, config.get('offsets.load.buffer.size')),
+    config: groupCoordinatorConfig(config),
+    codec: codecFromId(config.get('offsets.topic.compression.codec')),
+    partitionCount: () =>
+      image.topics.byName(GROUP_TOPIC)?.partitions.size ?? config.get('offsets.topic.num.partitions'),
+    platform,
+    logger,
+  })
+  const sessionSlots = config.get('max.incremental.fetch.session.cache.slots')
+  return {
+    apis: new ServedApis(),
+    config,
+    clusterId: storage.clusterId,
+    nodeId: config.nodeId,
+    image,
+    controller,
+    quorum: controller.quorum,
+    replicas,
+    logs: storage.logs,
+    groups,
+    fetchSessions: new FetchSessionCache(sessionSlots, platform.time, platform.random),
+    producerIds: new ProducerIds(controller),
+    platform,
+    logger,
+    endpoints,
+  }
+}
+
+function running(
+  services: Services,
+  connections: Connections,
+  bound: readonly BoundListener[],
+  storage: Storage,
+): RunningServer {
+  const { controller, groups, replicas, image, nodeId, clusterId } = services
+  let stopping: Promise<void> | undefined
+  let hasStopped: () => void
+  const stopped = new Promise<void>((resolve) => {
+    hasStopped = resolve
+  })
+  const stop = async () => {
+    const closed = connections.close(SHUTDOWN_GRACE_MS)
+    replicas.stopWaiting()
+    await groups.close()
+    await closed
+    await controller.close()
+    await storage.logs.close(image.brokers.get(nodeId)?.epoch ?? -1)
+    storage.release()
+    hasStopped()
+  }
+  return {
+    clusterId,
+    listeners: bound.map(({ name, host, port }) => ({ name, host, port })),
+    stop() {
+      stopping ??= stop()
+      return stopping
+    },
+    stopped,
+    abandon() {
+      void connections.close(0)
+      storage.logs.abandon()
+      storage.release()
+    },
+  }
+}

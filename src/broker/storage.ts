@@ -1,0 +1,95 @@
+import type { BrokerConfig } from '../config/broker-config.ts'
+import { StartupError } from '../config/startup-error.ts'
+import { resolveTopicConfig } from '../config/topic-config.ts'
+import { LogManager } from '../log/log-manager.ts'
+import { TailBudget } from '../log/tail-cache.ts'
+import { type LoadedDirectories, openDirectories } from '../metadata/format/format.ts'
+import { type DirectoryLock, diskErrorCode } from '../platform/disk.ts'
+import type { Logger } from '../platform/logger.ts'
+import type { Platform } from '../platform/platform.ts'
+import { logConfigOf } from './log-config.ts'
+
+/** The newest bytes of one partition that are kept in memory, and of all of them together. */
+const TAIL_CACHE_BYTES = 8 * 1024 * 1024
+const TAIL_BUDGET_BYTES = 64 * 1024 * 1024
+
+/** The directories of a node, locked, checked and loaded. */
+export interface Storage {
+  readonly clusterId: string
+  /** directory.id of the metadata log's directory. */
+  readonly metadataDirectoryId: string
+  /** directory.id of every log directory that has one. */
+  readonly directoryIds: readonly string[]
+  readonly logs: LogManager
+  /** Lets go of directories that hold no partitions; the others go with `logs`. */
+  release(): void
+}
+
+/**
+ * Locks the directories, finds out whose they are (formatting them where that may be), and loads the partitions. Throws
+ * StartupError, and then has touched nothing.
+ */
+export function openStorage(config: BrokerConfig, platform: Platform, logger: Logger): Storage {
+  const locks = new Map<string, DirectoryLock>()
+  const release = () => {
+    for (const lock of locks.values()) lock.release()
+    locks.clear()
+  }
+  try {
+    for (const directory of config.allDirs) locks.set(directory, lockDirectory(platform, directory))
+    const loaded = openDirectories(platform, config)
+    // The log manager takes its locks itself; nothing else runs between this release and that.
+    for (const directory of config.logDirs) {
+      locks.get(directory)?.release()
+      locks.delete(directory)
+    }
+    const logs = openLogs(config, platform, logger)
+    return { ...idsOf(config, loaded), logs, release }
+  } catch (error) {
+    release()
+    throw asStartupError(error)
+  }
+}
+
+function lockDirectory({ disk }: Platform, directory: string): DirectoryLock {
+  disk.makeDirectory(directory)
+  const lock = disk.lockDirectory(directory)
+  if (lock === undefined) throw new StartupError(`${directory} is in use by another process`)
+  return lock
+}
+
+function asStartupError(error: unknown): unknown {
+  const code = diskErrorCode(error)
+  return code === undefined ? error : new StartupError(`The data directory cannot be used: ${(error as Error).message}`)
+}
+
+function idsOf(config: BrokerConfig, { clusterId, directoryIds }: LoadedDirectories) {
+  const ids = config.logDirs.map((directory) => directoryIds.get(directory)).filter((id) => id !== undefined)
+  const metadataDirectoryId = directoryIds.get(config.metadataLogDir)
+  if (metadataDirectoryId === undefined) throw new StartupError(`${config.metadataLogDir} has no directory.id`)
+  return { clusterId, metadataDirectoryId, directoryIds: ids }
+}
+
+function openLogs(config: BrokerConfig, platform: Platform, logger: Logger): LogManager {
+  const defaults = logConfigOf(resolveTopicConfig(new Map(), config))
+  return LogManager.open({
+    environment: {
+      disk: platform.disk,
+      time: platform.time,
+      random: platform.random,
+      logger,
+      producerIdExpirationMs: config.get('producer.id.expiration.ms'),
+      tailCacheBytes: TAIL_CACHE_BYTES,
+      tailBudget: new TailBudget(TAIL_BUDGET_BYTES),
+    },
+    directories: config.logDirs,
+    // The topics' own settings follow with the metadata.
+    configOf: () => defaults,
+    initialTaskDelayMs: config.get('log.initial.task.delay.ms'),
+    retentionCheckIntervalMs: config.get('log.retention.check.interval.ms'),
+    recoveryPointIntervalMs: config.get('log.flush.offset.checkpoint.interval.ms'),
+    logStartIntervalMs: config.get('log.flush.start.offset.checkpoint.interval.ms'),
+    highWatermarkIntervalMs: config.get('replica.high.watermark.checkpoint.interval.ms'),
+    producerExpiryIntervalMs: config.get('producer.id.expiration.check.interval.ms'),
+  })
+}
