@@ -56,6 +56,7 @@ export class Harness {
   readonly config: GroupCoordinatorConfig
   coordinator: GroupCoordinator
   #seed = 1
+  #leaderEpoch = 0
 
   constructor(config: Overrides<GroupCoordinatorConfig> = {}, log = new MemoryCoordinatorLog()) {
     this.config = { ...testConfig, ...config }
@@ -91,8 +92,14 @@ export class Harness {
   /** Another coordinator over the same log; the old one goes on unless told otherwise. */
   async reloaded(): Promise<GroupCoordinator> {
     const fresh = this.#make()
-    await fresh.onElection(0, 1)
+    await fresh.onElection(0, ++this.#leaderEpoch)
     return fresh
+  }
+
+  /** The coordinator ends and another one takes over. */
+  async restart(): Promise<void> {
+    this.coordinator.onResignation(0, this.#leaderEpoch + 1)
+    this.coordinator = await this.reloaded()
   }
 
   async pass(durationMs: number): Promise<void> {

@@ -426,8 +426,7 @@ describe('a coordinator that goes and comes', () => {
   test('finds its groups in the log, and gives their members a new session', async () => {
     const harness = await Harness.started()
     const { memberIds, generationId } = await harness.stableGroup(2)
-    harness.coordinator.onResignation(0, 1)
-    harness.coordinator = await harness.reloaded()
+    await harness.restart()
     expect(await harness.describe()).toMatchObject({ groupState: 'Stable', protocolData: 'range' })
     await harness.pass(9999)
     expect(await harness.heartbeat(memberIds[0]!, generationId)).toBe(NONE)
