@@ -1,0 +1,88 @@
+import { BrokerConfig } from '../config/broker-config.ts'
+import { DynamicConfigPublisher } from '../metadata/dynamic-config-publisher.ts'
+import type { MetadataImage } from '../metadata/image.ts'
+import { encodeMetadataRecord } from '../metadata/records.ts'
+import { snapshotRecords } from '../metadata/snapshot-records.ts'
+import { silentLogger } from '../platform/logger.ts'
+import { MemoryDisk } from '../platform/memory-disk.ts'
+import type { Platform } from '../platform/platform.ts'
+import { VirtualTime } from '../platform/virtual-time.ts'
+import type { CreateTopicsRequest } from '../protocol/messages/create-topics.ts'
+import { Controller } from './controller.ts'
+
+export const DIRECTORY_ID = 'Z8ieC9GbRMy7po1nB9IrzQ'
+
+const DEFAULTS = {
+  'node.id': '1',
+  'process.roles': 'broker,controller',
+  listeners: 'PLAINTEXT://127.0.0.1:9092,CONTROLLER://127.0.0.1:9093',
+  'controller.listener.names': 'CONTROLLER',
+  'controller.quorum.voters': '1@127.0.0.1:9093',
+  'log.dirs': '/data',
+}
+
+/** A disk with controllers that come and go on it. */
+export class ControllerWorld {
+  readonly disk = new MemoryDisk()
+  readonly time = new VirtualTime()
+  readonly config: BrokerConfig
+  readonly platform: Platform
+  #randomState = 1
+
+  constructor(properties: Readonly<Record<string, string>> = {}) {
+    this.config = new BrokerConfig(new Map(Object.entries({ ...DEFAULTS, ...properties })))
+    this.disk.makeDirectory('/data')
+    const random = {
+      bytes: (length: number) => Buffer.from(Array.from({ length }, () => this.#next() & 255)),
+      below: (below: number) => this.#next() % below,
+    }
+    this.platform = { disk: this.disk, time: this.time, random } as unknown as Platform
+  }
+
+  #next(): number {
+    this.#randomState = (Math.imul(this.#randomState, 1103515245) + 12345) >>> 0
+    return this.#randomState >>> 8
+  }
+
+  /** Opened, and registered unless told otherwise. */
+  async open(isRegistered = true): Promise<Controller> {
+    const controller = await Controller.open({
+      platform: this.platform,
+      logger: silentLogger,
+      config: this.config,
+      clusterId: '4L6g3nShT-eMCtK--X86sw',
+      directoryId: DIRECTORY_ID,
+      controllerEndpoints: [{ name: 'CONTROLLER', host: '127.0.0.1', port: 9093 }],
+    })
+    if (isRegistered) {
+      await controller.register({
+        endPoints: [{ name: 'PLAINTEXT', host: '127.0.0.1', port: 9092, securityProtocol: 0 }],
+        controllerEndPoints: [{ name: 'CONTROLLER', host: '127.0.0.1', port: 9093, securityProtocol: 0 }],
+        rack: null,
+        directories: [DIRECTORY_ID],
+      })
+    }
+    await controller.publishTo([new DynamicConfigPublisher(controller.image, this.config, silentLogger)])
+    return controller
+  }
+}
+
+/** A CreateTopics request; what is left out takes the broker's default. */
+export function newTopics(...topics: (Partial<CreateTopicsRequest['topics'][number]> & { name: string })[]) {
+  return {
+    topics: topics.map((topic) => ({
+      numPartitions: -1,
+      replicationFactor: -1,
+      assignments: [],
+      configs: [],
+      ...topic,
+    })),
+    timeoutMs: 60_000,
+    validateOnly: false,
+  }
+}
+
+/** Everything in an image, in a form in which equal states are equal. */
+export function contentsOf(image: MetadataImage): string[] {
+  return [...snapshotRecords(image)].map((record) => `${record.name} ${encodeMetadataRecord(record).toString('hex')}`)
+}
