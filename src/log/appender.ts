@@ -166,7 +166,13 @@ export class Appender {
       rollJitterMs: jitterMs > 0 ? random.below(jitterMs) : 0,
     })
     if (baseOffset > state.lastSnapshotOffset) {
-      state.snapshots.write(baseOffset, state.producers.producers)
+      try {
+        state.snapshots.write(baseOffset, state.producers.producers)
+      } catch (error) {
+        // An empty file of this name would say, after a crash, that the log reaches this far.
+        segment.remove()
+        throw error
+      }
       state.lastSnapshotOffset = baseOffset
     }
     const full = state.segments.active

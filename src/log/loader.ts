@@ -50,8 +50,8 @@ export function loadLog(context: LoadContext): LoadedLog {
   const { directory, disk } = context
   const entries = finishInterruptedSwaps(context, disk.list(directory))
   context.snapshots.load(entries)
-  const segments = openSegments(context, entries)
   const epochsAreSound = context.epochs.load()
+  const segments = openSegments(context, entries)
   if (!context.cleanShutdown) recoverTail(context, segments)
   let nextOffset = segments.count === 0 ? -1 : segments.active.readNextOffset()
   if (nextOffset < context.logStartOffset) {
@@ -63,6 +63,7 @@ export function loadLog(context: LoadContext): LoadedLog {
   if (!epochsAreSound) rebuildEpochs(context, segments)
   context.epochs.truncateFromEnd(nextOffset)
   context.epochs.truncateFromStart(context.logStartOffset)
+  context.snapshots.removeAbove(nextOffset)
   context.snapshots.removeStray(segments.all.map((segment) => segment.baseOffset))
   loadProducers(context, segments, logStartOffset, nextOffset)
   const recoveryPoint = context.cleanShutdown ? nextOffset : Math.min(context.recoveryPoint, nextOffset)
@@ -143,13 +144,14 @@ function openSegments(context: LoadContext, entries: readonly DiskEntry[]): Segm
       modifiedMs: stat.modifiedMs,
     })
     segments.push(segment)
-    const isUnflushed = !context.cleanShutdown && context.recoveryPoint <= baseOffset
-    if (isUnflushed || names.has(nameOf(baseOffset, INDEX_SUFFIX))) {
-      if (!names.has(nameOf(baseOffset, TIME_INDEX_SUFFIX))) segment.timeIndex.reset()
-      continue
-    }
-    logger.warn(`${directory}/${name} has no offset index; it is made anew`)
-    const damage = segment.recover(context.config.indexIntervalBytes, () => {})
+    if (!names.has(nameOf(baseOffset, TIME_INDEX_SUFFIX))) segment.timeIndex.reset()
+  }
+  // Those past the recovery point get new indexes anyway.
+  const unflushed = context.cleanShutdown ? [] : segments.from(context.recoveryPoint)
+  for (const segment of segments.all) {
+    if (names.has(nameOf(segment.baseOffset, INDEX_SUFFIX)) || unflushed.includes(segment)) continue
+    logger.warn(`${segment.path} has no offset index; it is made anew`)
+    const { damage } = recoverSegment(context, segments, segment)
     if (damage) throw damage
     segment.finish()
   }
@@ -171,31 +173,46 @@ function removeOrphan(context: LoadContext, names: ReadonlySet<string>, name: st
 
 /** After a crash: checks the segments past the recovery point and keeps the longest sound prefix. */
 function recoverTail(context: LoadContext, segments: SegmentList): void {
-  const { logger, recoveryPoint, config } = context
+  const { logger, recoveryPoint } = context
   checkSequence(segments, recoveryPoint)
   for (const segment of segments.from(recoveryPoint)) {
-    const { producers } = context
-    loadProducers(context, segments, context.logStartOffset, segment.baseOffset)
     logger.info(`Recovering ${segment.path}`)
-    let nextOffset = segment.baseOffset
-    const damage = segment.recover(config.indexIntervalBytes, (batch) => {
-      nextOffset = batch.nextOffset
-      if (batch.partitionLeaderEpoch >= 0 && batch.partitionLeaderEpoch > (context.epochs.latest?.epoch ?? -1)) {
-        context.epochs.assignInMemory(batch.partitionLeaderEpoch, batch.baseOffset)
-      }
-      replay(producers, segment, batch, true)
-    })
+    const { damage, nextOffset } = recoverSegment(context, segments, segment)
     if (damage && nextOffset < recoveryPoint) throw damage
     if (damage) {
       logger.warn(`${damage.message}; cutting the log off at offset ${nextOffset}`)
       segment.cutToWritten()
+      // What was given up must not come back with the next crash.
+      segment.file.syncNow()
       for (const later of segments.removeAbove(segment.baseOffset)) later.remove()
     }
     segment.finish()
-    if (nextOffset > (context.snapshots.latest ?? -1)) context.snapshots.write(nextOffset, producers.producers)
+    if (nextOffset > (context.snapshots.latest ?? -1)) {
+      context.snapshots.write(nextOffset, context.producers.producers)
+    }
     if (damage) break
   }
   context.epochs.save()
+}
+
+/** Checks a segment and makes its indexes anew; epochs and producers follow what it holds. */
+function recoverSegment(
+  context: LoadContext,
+  segments: SegmentList,
+  segment: Segment,
+): { damage: DamageError | undefined; nextOffset: number } {
+  const { producers, epochs, config } = context
+  loadProducers(context, segments, context.logStartOffset, segment.baseOffset)
+  let nextOffset = segment.baseOffset
+  const damage = segment.recover(config.indexIntervalBytes, (batch) => {
+    nextOffset = batch.nextOffset
+    const { partitionLeaderEpoch } = batch
+    if (partitionLeaderEpoch > (epochs.latest?.epoch ?? -1)) {
+      epochs.assignInMemory(partitionLeaderEpoch, batch.baseOffset)
+    }
+    replay(producers, segment, batch, true)
+  })
+  return { damage, nextOffset }
 }
 
 /** A segment below the recovery point that is empty, though another follows, has lost what it held. */

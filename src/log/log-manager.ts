@@ -131,7 +131,14 @@ export class LogManager {
     },
   ): PartitionLog {
     const key = partitionKey(topic, partition)
-    const options = { topic, partition, config, directory: `${directory.path}/${key}`, ...state }
+    // With a recovery point past the end of the log, a crash could make a torn write look like damage to flushed data.
+    const onTruncated = () =>
+      this.#inDirectories((each) => {
+        if (each !== directory) return
+        each.writeRecoveryPoints()
+        each.writeLogStarts()
+      })
+    const options = { topic, partition, config, directory: `${directory.path}/${key}`, onTruncated, ...state }
     const log = PartitionLog.open(this.#environment, options)
     directory.logs.set(key, log)
     this.#logs.set(key, log)

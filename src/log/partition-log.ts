@@ -28,6 +28,7 @@ export class PartitionLog implements PartitionLogApi {
   readonly partition: number
   readonly #state: LogState
   readonly #appender: Appender
+  readonly #onTruncated: (() => void) | undefined
   #topicId: string
 
   private constructor(environment: LogEnvironment, options: PartitionLogOptions) {
@@ -40,6 +41,7 @@ export class PartitionLog implements PartitionLogApi {
       options.onOffline?.(this, reason)
     })
     this.#appender = new Appender(this.#state)
+    this.#onTruncated = options.onTruncated
     this.#topicId = readTopicId(disk, options.directory)
     if (options.topicId !== undefined && this.#topicId === '') this.assignTopicId(options.topicId)
   }
@@ -258,13 +260,20 @@ export class PartitionLog implements PartitionLogApi {
   }
 
   async truncateTo(offset: number): Promise<void> {
-    await this.#appender.queue.whenIdle()
+    await this.#whenIdle()
     this.#lookUp(() => truncateLog(this.#state, this.#appender, offset))
+    this.#onTruncated?.()
   }
 
   async truncateFullyAndStartAt(offset: number): Promise<void> {
-    await this.#appender.queue.whenIdle()
+    await this.#whenIdle()
     this.#lookUp(() => startOver(this.#state, this.#appender, offset))
+    this.#onTruncated?.()
+  }
+
+  async #whenIdle(): Promise<void> {
+    // Somebody may append between the end of the last write and our hearing of it.
+    while (!this.#appender.queue.isIdle) await this.#appender.queue.whenIdle()
   }
 
   flush(): Promise<void> {
@@ -275,7 +284,7 @@ export class PartitionLog implements PartitionLogApi {
   async close(): Promise<void> {
     const state = this.#state
     this.#appender.flusher.cancel()
-    await this.#appender.queue.whenIdle()
+    await this.#whenIdle()
     if (state.offline === undefined) {
       if (state.logEndOffset > state.lastSnapshotOffset) {
         state.snapshots.write(state.logEndOffset, state.producers.producers)
