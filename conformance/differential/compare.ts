@@ -19,11 +19,33 @@ const VOLATILE: ReadonlyArray<readonly [RegExp, (value: unknown) => unknown]> = 
   [/^DescribeQuorum\..*\.replicaDirectoryId$/, (value) => (String(value).length === 22 ? '<directory id>' : value)],
 ]
 
-/** Answers that Apache Kafka takes from hash tables, in any order. */
-const UNORDERED: readonly RegExp[] = [/^DeleteTopics\.responses$/]
+/** What an entry of a list goes by. Apache Kafka takes most lists from hash tables: their order means nothing. */
+const IDENTITY = [
+  'name',
+  'topic',
+  'topicName',
+  'topicId',
+  'groupId',
+  'resourceName',
+  'resourceType',
+  'memberId',
+  'apiKey',
+  'nodeId',
+  'partitionIndex',
+  'partition',
+  'index',
+  'key',
+] as const
+/** Lists whose order is part of the answer. */
+const ORDERED = [/^DescribeTopicPartitions\./, /\.(synonyms|replicaNodes|isrNodes|recordErrors|members)$/]
 
-function byText(a: Comparable, b: Comparable): number {
-  return JSON.stringify(a) < JSON.stringify(b) ? -1 : 1
+function identityOf(item: Comparable): string {
+  if (!isRecord(item)) return ''
+  return JSON.stringify([IDENTITY.map((field) => item[field] ?? null), item])
+}
+
+function byIdentity(a: Comparable, b: Comparable): number {
+  return identityOf(a) < identityOf(b) ? -1 : 1
 }
 
 type Comparable = string | number | boolean | null | Comparable[] | { [name: string]: Comparable }
@@ -54,7 +76,7 @@ function plain(value: unknown, path: string, symbols: ReadonlyMap<string | numbe
   if (Array.isArray(value)) {
     if (value.some((item) => Buffer.isBuffer(item))) return describeRecords(Buffer.concat(value), path, symbols)
     const items = value.map((item) => normal(item, path, symbols))
-    return UNORDERED.some((pattern) => pattern.test(path)) ? items.sort(byText) : items
+    return items.some(isRecord) && !ORDERED.some((pattern) => pattern.test(path)) ? items.sort(byIdentity) : items
   }
   const fields = Object.entries(value as object)
   return Object.fromEntries(fields.map(([name, field]) => [name, normal(field, `${path}.${name}`, symbols)]))
