@@ -1,5 +1,4 @@
 import { BrokerConfig } from '../config/broker-config.ts'
-import { DynamicConfigPublisher } from '../metadata/dynamic-config-publisher.ts'
 import type { MetadataImage } from '../metadata/image.ts'
 import { encodeMetadataRecord } from '../metadata/records.ts'
 import { snapshotRecords } from '../metadata/snapshot-records.ts'
@@ -62,7 +61,9 @@ export class ControllerWorld {
         directories: [DIRECTORY_ID],
       })
     }
-    await controller.publishTo([new DynamicConfigPublisher(controller.image, this.config, silentLogger)])
+    const { configs } = controller.image
+    const applyDynamic = () => void this.config.applyDynamic(configs.of(4, ''), configs.of(4, '1'))
+    await controller.publishTo([{ onMetadataChange: applyDynamic }])
     return controller
   }
 }
