@@ -175,13 +175,28 @@ export class KafkajsRoundTrip {
       const offset = Number((await admin.fetchTopicOffsetsByTimestamp(topic, timestampMs))[0]!.offset)
       return offset === recordCount ? null : offset
     }
-    const report = {
-      first: await lookUp(this.startMs),
-      middle: await lookUp(this.startMs + 49_500),
-      after: await lookUp(this.startMs + 100_000),
-    }
+    const first = await lookUp(this.startMs)
+    const middle = await lookUp(this.startMs + 49_500)
+    const after = await lookUp(this.startMs + 100_000)
     await admin.disconnect()
-    return report
+    return { first, middle, after, sought: await this.readFrom(topic, middle!) }
+  }
+
+  private async readFrom(topic: string, offset: number): Promise<string> {
+    const received: string[] = []
+    const consumer = this.kafka.consumer({ groupId: `${topic}-reader`, maxWaitTimeInMs: 200 })
+    await consumer.connect()
+    await consumer.subscribe({ topic })
+    const run = consumer.run({
+      eachMessage: async ({ message }) => {
+        received.push(`${message.offset}:${Number(message.timestamp) - this.startMs}`)
+      },
+    })
+    consumer.seek({ topic, partition: 0, offset: String(offset) })
+    await run
+    await until('the sought record', () => received.length > 0)
+    await consumer.disconnect()
+    return received[0]!
   }
 
   private async group(): Promise<Report['group']> {

@@ -6,7 +6,7 @@
  *    acks=all, idempotent where the client can), and reads both partitions from the beginning;
  * 2. does the same with three records of 1 MiB in `<prefix>-big`, created with max.message.bytes=1100000;
  * 3. produces 100 records with timestamps startMs + 1000 i in the last codec to `<prefix>-times`, one partition, and
- *    looks up the offsets of three times;
+ *    looks up the offsets of three times, and reads one record from the middle one on;
  * 4. on `<prefix>-group`, four partitions with 200 records: member A joins alone, then B joins; 200 more records are
  *    produced; both read until all is seen, and commit; B leaves; A leaves; 40 more records are produced, and a new
  *    member resumes from the commit.
@@ -78,8 +78,11 @@ export interface TopicReport {
 export interface Report {
   codecs: Record<string, TopicReport>
   big: TopicReport
-  /** Offsets for startMs, startMs + 49,500 and startMs + 100,000; null where there is no record. */
-  times: { first: number | null; middle: number | null; after: number | null }
+  /**
+   * Offsets for startMs, startMs + 49,500 and startMs + 100,000; null where there is no record. And what a consumer that
+   * sought the second of them reads first, as `offset:milliseconds after startMs`.
+   */
+  times: { first: number | null; middle: number | null; after: number | null; sought: string }
   group: {
     /** The partitions of A before B joined, of A and B after, and of A after B left. */
     alone: number[]
@@ -118,7 +121,7 @@ export function verifyReport(report: Report, codecs: readonly string[]): void {
   const small = expectedTopic(recordCount, smallRecord)
   expect(report.codecs).toEqual(Object.fromEntries(codecs.map((codec) => [codec, small])))
   expect(report.big).toEqual(expectedTopic(bigRecordCount, bigRecord))
-  expect(report.times).toEqual({ first: 0, middle: 50, after: null })
+  expect(report.times).toEqual({ first: 0, middle: 50, after: null, sought: '50:50000' })
   const { group } = report
   const all = [0, 1, 2, 3]
   expect(group.alone).toEqual(all)

@@ -330,6 +330,13 @@ func timesReport() map[string]any {
 			report[name] = nil
 		}
 	}
+	middle := kgo.NewOffset().At(report["middle"].(int64))
+	reader := client(kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {0: middle}}))
+	defer reader.Close()
+	fetches := reader.PollRecords(ctx, 1)
+	check(fetches.Err())
+	first := fetches.Records()[0]
+	report["sought"] = fmt.Sprintf("%d:%d", first.Offset, first.Timestamp.UnixMilli()-startMs)
 	return report
 }
 

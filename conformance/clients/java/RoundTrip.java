@@ -328,6 +328,18 @@ public class RoundTrip {
             + "\",\"committed\":" + committed + ",\"resumed\":" + quoted(c.seen) + "}";
     }
 
+    String readFrom(KafkaConsumer<byte[], byte[]> consumer, TopicPartition partition, long offset) throws Exception {
+        consumer.assign(Collections.singleton(partition));
+        consumer.seek(partition, offset);
+        long deadline = System.currentTimeMillis() + TIMEOUT_MS;
+        while (System.currentTimeMillis() < deadline) {
+            for (ConsumerRecord<byte[], byte[]> first : poll(consumer, 500)) {
+                return first.offset() + ":" + (first.timestamp() - startMs);
+            }
+        }
+        throw new IllegalStateException("nothing at " + offset);
+    }
+
     String timesReport() throws Exception {
         String topic = prefix + "-times";
         create(topic, 1, Collections.emptyMap());
@@ -347,6 +359,7 @@ public class RoundTrip {
                 Map<TopicPartition, Long> query = Collections.singletonMap(partition, entry.getValue());
                 OffsetAndTimestamp found = consumer.offsetsForTimes(query).get(partition);
                 parts.add("\"" + entry.getKey() + "\":" + (found == null ? "null" : String.valueOf(found.offset())));
+                if (entry.getKey().equals("middle")) parts.add("\"sought\":\"" + readFrom(consumer, partition, found.offset()) + "\"");
             }
         }
         return "{" + String.join(",", parts) + "}";

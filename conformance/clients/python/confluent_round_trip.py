@@ -193,8 +193,11 @@ looked_up = []
 for timestamp in (start_ms, start_ms + 49_500, start_ms + 100_000):
     found = reader.offsets_for_times([TopicPartition(times, 0, timestamp)], timeout=TIMEOUT)[0].offset
     looked_up.append(None if found < 0 else found)
+reader.assign([TopicPartition(times, 0, looked_up[1])])
+message = reader.poll(TIMEOUT)
 reader.close()
 report["times"] = dict(zip(("first", "middle", "after"), looked_up))
+report["times"]["sought"] = f"{message.offset()}:{message.timestamp()[1] - start_ms}"
 
 report["group"] = group_scenario()
 print(json.dumps(report))

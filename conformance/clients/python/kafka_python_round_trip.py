@@ -196,8 +196,12 @@ looked_up = []
 for timestamp in (start_ms, start_ms + 49_500, start_ms + 100_000):
     found = reader.offsets_for_times({TopicPartition(times, 0): timestamp})[TopicPartition(times, 0)]
     looked_up.append(None if found is None else found.offset)
+reader.assign([TopicPartition(times, 0)])
+reader.seek(TopicPartition(times, 0), looked_up[1])
+message = next(reader)
 reader.close()
 report["times"] = dict(zip(("first", "middle", "after"), looked_up))
+report["times"]["sought"] = f"{message.offset}:{message.timestamp - start_ms}"
 
 report["group"] = group_scenario()
 admin.close()
