@@ -6,7 +6,7 @@ import { Codec } from './layout.ts'
 import { javaScriptLz4, loadNativeLz4 } from './lz4-block.ts'
 import { javaScriptSnappy, loadNativeSnappy } from './snappy.ts'
 import { xxhash32 } from './xxhash32.ts'
-import { loadNativeZstd, zlibZstd } from './zstd.ts'
+import { loadNativeZstd, type ZstdImplementation, zlibZstd } from './zstd.ts'
 import { decodeZstd } from './zstd-decoder.ts'
 
 const CAP = 4 << 20
@@ -127,7 +127,7 @@ describe('levels', () => {
   })
 
   it('trade size for time', () => {
-    const input = jsonLike(300_000)
+    const input = jsonLike(100_000)
     const sizeAt = (codec: Codec, level: number): number => {
       const packed = native.compress(codec, input, level)
       expect(javaScript.decompress(codec, packed, CAP).equals(input)).toBe(true)
@@ -250,20 +250,21 @@ describe('zstd', () => {
   it('is decoded in JavaScript as by the library, at every level', () => {
     const encoders = [loadNativeZstd(), zlibZstd()].filter((encoder) => encoder !== undefined)
     const inputs = [
-      jsonLike(700_000),
+      jsonLike(300_000),
       noise(5000),
       Buffer.alloc(400_000, 'ab'),
       jsonLike(100),
       Buffer.concat([noise(70_000), jsonLike(70_000)]),
     ]
+    const check = (encoder: ZstdImplementation, level: number, input: Buffer): void => {
+      const packed = encoder.compress(input, level)
+      expect(decodeZstd(packed, CAP).equals(input)).toBe(true)
+      expect(encoder.decompress(packed, CAP).equals(input)).toBe(true)
+    }
     for (const encoder of encoders) {
-      for (const level of [-131072, -50, -1, 1, 2, 3, 4, 5, 7, 9, 12, 15, 18, 19, 22]) {
-        for (const input of inputs) {
-          const packed = encoder.compress(input, level)
-          expect(decodeZstd(packed, CAP).equals(input)).toBe(true)
-          expect(encoder.decompress(packed, CAP).equals(input)).toBe(true)
-        }
-      }
+      for (const level of [-131072, -50, -1, 1, 2, 3, 4, 5, 7, 9])
+        for (const input of inputs) check(encoder, level, input)
+      for (const level of [12, 15, 18, 19, 22]) check(encoder, level, jsonLike(150_000))
     }
   })
 

@@ -18,8 +18,18 @@ import { MAX_BLOCK_SIZE, maxPlainSizeOf, nextFrame, readBlock, type ZstdBlock, t
 /** Reads are up to 3 bytes wide at any byte of the input, so it is copied with this much after it. */
 const PADDING = 8
 
-const LITERAL_LENGTHS = codes(16, 0, [1, 1, 1, 1, 2, 2, 3, 3, 4, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16])
-const MATCH_LENGTHS = codes(32, 3, [1, 1, 1, 1, 2, 2, 3, 3, 4, 4, 5, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16])
+const PLAIN_LITERAL_LENGTHS = 16
+const PLAIN_MATCH_LENGTHS = 32
+const LITERAL_LENGTHS = codes(
+  PLAIN_LITERAL_LENGTHS,
+  0,
+  [1, 1, 1, 1, 2, 2, 3, 3, 4, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16],
+)
+const MATCH_LENGTHS = codes(
+  PLAIN_MATCH_LENGTHS,
+  3,
+  [1, 1, 1, 1, 2, 2, 3, 3, 4, 4, 5, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16],
+)
 const MAX_OFFSET_CODE = 31
 
 interface Codes {
@@ -253,18 +263,23 @@ class FrameDecoder {
       const matchCode = matches.symbols[matchState]!
       const lengthCode = lengths.symbols[lengthState]!
       const offsetValue = ((1 << offsetCode) | stream.read(offsetCode)) >>> 0
-      const match = MATCH_LENGTHS.baselines[matchCode]! + stream.read(MATCH_LENGTHS.bits[matchCode]!)
-      const length = LITERAL_LENGTHS.baselines[lengthCode]! + stream.read(LITERAL_LENGTHS.bits[lengthCode]!)
+      // Short lengths, which are most, have no bits of their own.
+      let match = MATCH_LENGTHS.baselines[matchCode]!
+      if (matchCode >= PLAIN_MATCH_LENGTHS) match += stream.read(MATCH_LENGTHS.bits[matchCode]!)
+      let length = LITERAL_LENGTHS.baselines[lengthCode]!
+      if (lengthCode >= PLAIN_LITERAL_LENGTHS) length += stream.read(LITERAL_LENGTHS.bits[lengthCode]!)
       if (length > literals.end - literal) throw corrupt('zstd sequence beyond its literals')
       if (length + match > blockLimit - this.at) throw corrupt('zstd block of more than 128 KB')
       this.copyLiterals(literals.bytes, literal, literal + length)
       literal += length
       this.copyMatch(this.offsetOf(offsetValue, length), match)
-      if (left > 1) {
-        lengthState = lengths.baselines[lengthState]! + stream.read(lengths.bits[lengthState]!)
-        matchState = matches.baselines[matchState]! + stream.read(matches.bits[matchState]!)
-        offsetState = offsets.baselines[offsetState]! + stream.read(offsets.bits[offsetState]!)
-      }
+      if (left === 1) break
+      // The two come from one read: 9 bits each at most.
+      const matchBits = matches.bits[matchState]!
+      const both = stream.read(lengths.bits[lengthState]! + matchBits)
+      lengthState = lengths.baselines[lengthState]! + (both >>> matchBits)
+      matchState = matches.baselines[matchState]! + (both & ((1 << matchBits) - 1))
+      offsetState = offsets.baselines[offsetState]! + stream.read(offsets.bits[offsetState]!)
     }
     if (stream.remaining !== 0) throw corrupt('zstd sequences that do not use up their bits')
     this.copyLiterals(literals.bytes, literal, literals.end)
