@@ -70,7 +70,8 @@ function plain(value: unknown, path: string, symbols: ReadonlyMap<string | numbe
   if (value === null || value === undefined) return null
   if (typeof value === 'boolean') return value
   if (typeof value === 'bigint') return String(value)
-  if (typeof value === 'number') return symbols.get(value) ?? value
+  // A producer id may be as small as any count; numbers are known by their field.
+  if (typeof value === 'number') return /(producerId|port)$/i.test(path) ? (symbols.get(value) ?? value) : value
   if (typeof value === 'string') return withSymbols(value, symbols)
   if (Buffer.isBuffer(value)) return value.toString('hex')
   if (Array.isArray(value)) {
@@ -100,14 +101,13 @@ function describeRecords(bytes: Buffer, path: string, symbols: ReadonlyMap<strin
     const sizeBytes = batchSizeAt(bytes, position, bytes.length)
     if (sizeBytes === 0) break
     const view = new BatchView(bytes, position)
-    const at = `${path}.batch`
     batches.push({
       baseOffset: view.baseOffset,
       sizeBytes,
       magic: view.magic,
       attributes: view.attributes,
       partitionLeaderEpoch: view.partitionLeaderEpoch,
-      producerId: plain(view.producerId, at, symbols),
+      producerId: plain(view.producerId, `${path}.producerId`, symbols),
       producerEpoch: view.producerEpoch,
       baseSequence: view.baseSequence,
       recordCount: view.recordCount,

@@ -85,6 +85,20 @@ describe('the same requests to Ottla and to Apache Kafka', () => {
     })
   }
 
+  test('what both advertise ends at the same version, and starts no later in Ottla', async () => {
+    const probe = new Probe(oracle)
+    const theirs = await probe.quietly('ApiVersions', 3, { clientSoftwareName: 'x', clientSoftwareVersion: '1' })
+    probe.close()
+    for (const { apiKey, minVersion, maxVersion } of theirs.apiKeys) {
+      const ours = served.get(apiKey)
+      if (!ours) continue
+      expect(ours, `API ${apiKey}`).toMatchObject({ maxVersion })
+      expect(ours.minVersion, `API ${apiKey}`).toBeLessThanOrEqual(minVersion)
+    }
+    const known = new Set(theirs.apiKeys.map((entry: { apiKey: number }) => entry.apiKey))
+    expect([...served.keys()].filter((key) => !known.has(key))).toEqual([])
+  })
+
   test('every API that Ottla advertises has a scenario, in every version that both serve', () => {
     const told = new Set<string>(
       scenarios.flatMap((scenario) => versionsOf(scenario).map((v) => `${scenario.api} ${v}`)),
@@ -99,5 +113,9 @@ describe('the same requests to Ottla and to Apache Kafka', () => {
       }
     }
     expect(missing).toEqual([])
+  })
+
+  test('every difference that is allowed was met', () => {
+    expect(allowedDifferences.filter(({ path }) => !usedAllowances.has(path))).toEqual([])
   })
 })
