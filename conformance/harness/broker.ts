@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { freshDir } from './cache.ts'
 import { type Daemon, eventually, freePort } from './process.ts'
@@ -79,13 +79,6 @@ export async function newHome(name: string): Promise<BrokerHome> {
 export function writeProperties(home: BrokerHome, overrides: Readonly<Record<string, string>>): void {
   const lines = Object.entries({ ...defaultProperties(home), ...overrides }).map(([name, value]) => `${name}=${value}`)
   writeFileSync(home.propertiesFile, `${lines.join('\n')}\n`)
-}
-
-/** The directory id and cluster id that a formatted data directory carries. */
-export function metaProperties(home: BrokerHome): Record<string, string> {
-  const text = readFileSync(join(home.dataDir, 'meta.properties'), 'utf8')
-  const pairs = text.split('\n').filter((line) => line.includes('=') && !line.startsWith('#'))
-  return Object.fromEntries(pairs.map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]))
 }
 
 /** Waits until `daemon` answers ApiVersions, and wraps it. Fails at once when the process ends before. */
