@@ -18,10 +18,11 @@ export const handler = defineHandler({
     const response = await groups.joinGroup(clientOf(context), { ...request, rebalanceTimeoutMs })
     return fitted(response, context.apiVersion)
   },
-  failed: (_, errorCode, { apiVersion }) => fitted({ errorCode, protocolName: null }, apiVersion),
+  failed: (_, errorCode, { apiVersion }) => fitted({ errorCode }, apiVersion),
 })
 
+/** "No protocol" is null where it can be, and empty before. */
 function fitted(response: JoinGroupResponseInput, apiVersion: number): JoinGroupResponseInput {
-  if (apiVersion >= FIRST_VERSION_WITH_NULL_PROTOCOL || response.protocolName !== null) return response
-  return { ...response, protocolName: '' }
+  if (response.protocolName) return response
+  return { ...response, protocolName: apiVersion >= FIRST_VERSION_WITH_NULL_PROTOCOL ? null : '' }
 }

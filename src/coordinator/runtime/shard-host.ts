@@ -98,7 +98,8 @@ export class ShardHost<S extends CoordinatorShard> {
         })
       } catch (reason) {
         this.#undo.rollBackTo(mark)
-        reject(reason)
+        const error = protocolErrorOf(reason)
+        reject(error === undefined ? reason : new CoordinatorError(errorAfterAppend(error)))
       }
     })
   }
@@ -204,8 +205,10 @@ export class ShardHost<S extends CoordinatorShard> {
 
   /** `undoEnd`: where in the undo log the changes of the open batch end. */
   #makeRoom(records: readonly EncodedRecord[], undoEnd: number): void {
+    const open = this.#open
+    if (open === undefined || open.isEmpty) return
     const maxBytes = this.#options.log.maxBatchBytes(this.partition)
-    if (this.#open && !this.#open.hasRoomFor(sizeBound(records), maxBytes)) this.#seal(undoEnd)
+    if (!open.hasRoomFor(sizeBound(records), maxBytes)) this.#seal(undoEnd)
   }
 
   #openBatch(): WriteBatch {

@@ -45,7 +45,7 @@ export class WriteBatch {
   }
 
   hasRoomFor(sizeBytes: number, maxBytes: number): boolean {
-    return this.isEmpty || this.#builder.sizeBytes + sizeBytes <= maxBytes
+    return this.#builder.sizeBytes + sizeBytes <= maxBytes
   }
 
   append(record: EncodedRecord): void {
