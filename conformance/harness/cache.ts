@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
-import { dirname, join, resolve } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 /** The root of the checkout. */
-export const repositoryRoot: string = resolve(dirname(fileURLToPath(import.meta.url)), '..', '..')
+export const repositoryRoot: string = rootAbove(dirname(fileURLToPath(import.meta.url)))
 
 /** Where downloads and built clients stay between runs: `OTTLA_CONFORMANCE_CACHE`, or a folder under `~/.cache`. */
 export function cacheDir(): string {
@@ -46,4 +46,9 @@ export async function cached(name: string, build: (dir: string) => Promise<void>
     rmSync(building, { recursive: true, force: true })
   }
   return target
+}
+
+/** The folder with package.json: this file runs from its source, and compiled from a folder below. */
+function rootAbove(dir: string): string {
+  return existsSync(join(dir, 'package.json')) ? dir : rootAbove(dirname(dir))
 }
