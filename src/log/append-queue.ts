@@ -31,9 +31,9 @@ export function deferred(): Pick<StagedAppend, 'outcome' | 'resolve' | 'reject'>
 
 /**
  * Up to this size a write is made at once, on this thread: the copy into the page cache takes less time than sending it
- * to another thread and hearing back.
+ * to another thread and hearing back, and no other core has to fetch the bytes.
  */
-const MAX_SYNC_WRITE_BYTES = 256 * 1024
+const MAX_SYNC_WRITE_BYTES = 1024 * 1024
 /** A group is closed when it has this many bytes, so that its first appends do not wait for ever. */
 const MAX_GROUP_BYTES = 8 * 1024 * 1024
 

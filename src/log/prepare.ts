@@ -1,6 +1,7 @@
-import { BatchView, batchSizeAt } from '../protocol/records/batch.ts'
+import { BatchView, batchSizeAt, magicAt } from '../protocol/records/batch.ts'
 import { Codec, NO_TIMESTAMP } from '../protocol/records/layout.ts'
 import { AppendError } from './append-error.ts'
+import { batchFromMessageSet } from './legacy.ts'
 import type { AppendInfo, AppendOptions, LogConfig } from './types.ts'
 import { asAppendError, validateAndAssign } from './validator.ts'
 
@@ -51,7 +52,9 @@ function assignOffsets(records: readonly Buffer[], options: AppendOptions, conte
   const { name, config, nextOffset } = context
   let only: Buffer | undefined
   let batchCount = 0
-  for (const buffer of records) {
+  const first = records[0]
+  const isLegacy = first !== undefined && batchSizeAt(first, 0, first.length) > 0 && magicAt(first, 0) < 2
+  for (const buffer of isLegacy ? [batchFromMessageSet(first, context)] : records) {
     let position = 0
     for (;;) {
       const size = batchSizeAt(buffer, position, buffer.length)
@@ -69,7 +72,7 @@ function assignOffsets(records: readonly Buffer[], options: AppendOptions, conte
   const target = { name, config, leaderEpoch, origin, offset: nextOffset, nowMs: context.nowMs }
   const valid = validateAndAssign(only, target)
   const sizeBytes = valid.bytes.length
-  if (valid.bytes !== only && sizeBytes > config.maxMessageBytes) {
+  if ((isLegacy || valid.bytes !== only) && sizeBytes > config.maxMessageBytes) {
     throw new AppendError(
       'MESSAGE_TOO_LARGE',
       `Message batch size is ${sizeBytes} bytes in append topartition ${name} which exceeds the maximum configured size of ${config.maxMessageBytes}.`,
@@ -96,7 +99,7 @@ function checkBatch(batch: BatchView, size: number, options: AppendOptions, cont
   const { name, config } = context
   const { origin } = options
   if (batch.magic !== 2) {
-    throw new AppendError('UNSUPPORTED_FOR_MESSAGE_FORMAT', `Batches of format ${batch.magic} must be converted first`)
+    throw new AppendError('UNSUPPORTED_FOR_MESSAGE_FORMAT', `A batch of magic ${batch.magic} among others`)
   }
   if (origin === 'raft' && batch.partitionLeaderEpoch !== options.leaderEpoch) {
     throw new AppendError(
