@@ -195,7 +195,7 @@ describe('what is written', () => {
       for (const codec of [Codec.none, Codec.gzip]) {
         const log = openLog(testEnvironment())
         const legacy = [record('a'), record('b')].map((each, offset) => ({ ...each, offset }))
-        await log.append([buildMessageSet(legacy as never, { magic, codec })], CLIENT)
+        await log.append([buildMessageSet(legacy, { magic, codec })], CLIENT)
         expect(await readValues(log)).toEqual([
           [0, 'a'],
           [1, 'b'],
