@@ -88,7 +88,9 @@ function walk(batch: BatchView): RecordsSummary {
   try {
     return summarize(cursor.open(batch, MAX_INFLATED_BYTES))
   } catch (error) {
-    throw asAppendError(error)
+    // Only the codecs call data corrupt here; Apache Kafka has no error of its own for what does not decompress.
+    const isUndecompressable = error instanceof RecordsError && error.fault === 'corrupt'
+    throw isUndecompressable ? new AppendError('UNKNOWN_SERVER_ERROR', error.message) : asAppendError(error)
   }
 }
 
