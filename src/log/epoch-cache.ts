@@ -19,6 +19,8 @@ export class EpochCache {
   #entries: EpochEntry[] = []
   readonly #disk: Disk
   #path: string
+  /** What the file holds, as far as this process read or wrote it. */
+  #saved: readonly EpochEntry[] | undefined
 
   constructor(disk: Disk, directory: string) {
     this.#disk = disk
@@ -32,6 +34,7 @@ export class EpochCache {
     const lines = parseCheckpoint(bytes, 2)
     if (!lines) return false
     for (const [epoch, startOffset] of lines) this.#put({ epoch: Number(epoch), startOffset: Number(startOffset) })
+    this.#saved = this.#entries
     return true
   }
 
@@ -105,8 +108,16 @@ export class EpochCache {
 
   /** Drops what begins at or past `offset`. */
   truncateFromEnd(offset: number): void {
-    const kept = this.#entries.filter((entry) => entry.startOffset < offset)
-    this.#replace(kept)
+    this.truncateFromEndInMemory(offset)
+    this.save()
+  }
+
+  /**
+   * As `truncateFromEnd`, without writing the file. For a start: the epoch of a log without records begins at its end,
+   * is dropped and comes back when the log is led again; a file for each log would cost more than the rest of the start.
+   */
+  truncateFromEndInMemory(offset: number): void {
+    this.#entries = this.#entries.filter((entry) => entry.startOffset < offset)
   }
 
   /** The log now starts at `offset`: the epoch in force there begins there, earlier ones go. */
@@ -128,8 +139,16 @@ export class EpochCache {
     this.save()
   }
 
+  /** Writes the file, unless it says the same already. */
   save(): void {
+    if (this.#saved && sameEntries(this.#saved, this.#entries)) return
     const lines = this.#entries.map((entry) => `${entry.epoch} ${entry.startOffset}`)
     replaceUnsynced(this.#disk, this.#path, renderCheckpoint(lines))
+    this.#saved = this.#entries
   }
+}
+
+function sameEntries(a: readonly EpochEntry[], b: readonly EpochEntry[]): boolean {
+  if (a.length !== b.length) return false
+  return a.every((entry, index) => entry.epoch === b[index]!.epoch && entry.startOffset === b[index]!.startOffset)
 }

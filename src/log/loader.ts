@@ -61,7 +61,7 @@ export function loadLog(context: LoadContext): LoadedLog {
   }
   const logStartOffset = Math.max(context.logStartOffset, segments.first.baseOffset)
   if (!epochsAreSound) rebuildEpochs(context, segments)
-  context.epochs.truncateFromEnd(nextOffset)
+  context.epochs.truncateFromEndInMemory(nextOffset)
   context.epochs.truncateFromStart(context.logStartOffset)
   context.snapshots.removeAbove(nextOffset)
   context.snapshots.removeStray(segments.all.map((segment) => segment.baseOffset))
