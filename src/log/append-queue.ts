@@ -40,6 +40,8 @@ const MAX_GROUP_BYTES = 8 * 1024 * 1024
 export interface QueueOwner {
   /** The group is in the file. Answers whether it must be synced before anybody hears of it. */
   written(group: readonly StagedAppend[]): boolean
+  /** The group is on stable storage. */
+  synced(group: readonly StagedAppend[]): void
   /** Nothing of `failed`, which is all that was staged, will be in the log. Answers what to tell those who wait. */
   writeFailed(error: unknown, failed: readonly StagedAppend[]): Error
   syncFailed(error: unknown): Error
@@ -159,6 +161,7 @@ export class AppendQueue {
     group[0]!.segment.syncData().then(
       () => {
         this.#isBusy = false
+        this.#owner.synced(group)
         for (const append of group) append.resolve(append.info)
         this.#pump()
       },

@@ -27,6 +27,7 @@ export class Appender {
     this.#state = state
     this.queue = new AppendQueue({
       written: (group) => this.#onWritten(group),
+      synced: (group) => this.flusher.onSynced(group[0]!.segment, group[group.length - 1]!.nextOffset),
       writeFailed: (error, failed) => this.#onWriteFailed(error, failed),
       syncFailed: (error) => {
         state.goOffline(`sync failed: ${messageOf(error)}`)

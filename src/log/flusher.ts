@@ -86,7 +86,7 @@ export class Flusher {
     segment.sync().then(
       () => {
         if (!state.segments.all.includes(segment)) return
-        if (state.recoveryPoint >= segment.baseOffset) this.#advanceTo(endOffset)
+        this.onSynced(segment, endOffset)
         state.reader.release(segment)
       },
       (error) => {
@@ -95,6 +95,11 @@ export class Flusher {
         }
       },
     )
+  }
+
+  /** What `segment` holds below `endOffset` is on stable storage. */
+  onSynced(segment: Segment, endOffset: number): void {
+    if (this.#state.recoveryPoint >= segment.baseOffset) this.#advanceTo(endOffset)
   }
 
   #advanceTo(offset: number): void {

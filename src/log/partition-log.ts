@@ -318,6 +318,8 @@ export class PartitionLog implements PartitionLogApi {
     state.snapshots.moveTo(directory)
     for (const segment of state.segments.all) segment.moveTo(directory)
     state.offline ??= 'it was deleted'
+    // Appends that were staged open the file again.
+    this.#whenIdle().then(() => this.closeFiles())
   }
 
   /** Takes the log offline: its directory is not usable any more. */

@@ -150,6 +150,7 @@ describe('durability', () => {
     const environment = testEnvironment()
     const log = openLog(environment, { flushMessages: 1 })
     await Promise.all([log.append([batchOf(['a'])], CLIENT), log.append([batchOf(['b'])], CLIENT)])
+    expect(log.recoveryPoint).toBe(2)
     environment.disk.crash()
     expect(await valuesOf(openLog(environment))).toEqual(['a', 'b'])
   })

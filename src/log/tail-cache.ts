@@ -13,6 +13,9 @@ interface Chunk {
 /** The objects around a chunk. */
 const CHUNK_OVERHEAD_BYTES = 200
 
+const MAX_SMALL_PIECES = 8
+const SMALL_PIECE_BYTES = 2048
+
 /** What all tail caches of a broker may hold together. The log that was written to longest ago gives way first. */
 export class TailBudget {
   readonly #capacityBytes: number
@@ -134,7 +137,7 @@ export class TailCache {
       }
       if (range.isFull) break
     }
-    return { records, sizeBytes, nextOffset, abortedTransactions: undefined }
+    return { records: joinIfSmall(records, sizeBytes), sizeBytes, nextOffset, abortedTransactions: undefined }
   }
 
   /** The first chunk that ends past `offset`. */
@@ -151,6 +154,12 @@ export class TailCache {
 }
 
 const EVICTED: Chunk = { baseOffset: -1, nextOffset: -1, bytes: Buffer.alloc(0), heldBytes: 0 }
+
+/** Many small pieces cost a socket more than one copy does. */
+function joinIfSmall(records: Buffer[], sizeBytes: number): Buffer[] {
+  const areSmall = records.length > MAX_SMALL_PIECES && sizeBytes < records.length * SMALL_PIECE_BYTES
+  return areSmall ? [Buffer.concat(records, sizeBytes)] : records
+}
 
 /** A small slice would keep the whole buffer that it was cut from: it is copied out. */
 function compact(bytes: Buffer): Buffer {
