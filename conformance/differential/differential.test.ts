@@ -15,6 +15,13 @@ import { topicScenarios } from './scenarios/topics.ts'
 
 const scenarios: readonly Scenario[] = [...topicScenarios, ...recordScenarios, ...configScenarios, ...groupScenarios]
 
+/** What the oracle needs to start with little memory, for both; and what keeps the scenarios short. */
+const overrides = {
+  'log.cleaner.dedupe.buffer.size': '4194304',
+  'group.min.session.timeout.ms': '100',
+  'group.max.size': '4',
+}
+
 let ottla: Broker
 let oracle: Broker
 /** What Ottla advertises, by API key. */
@@ -23,8 +30,8 @@ const clusterIds = new Map<Broker, string>()
 const usedAllowances = new Set<RegExp>()
 
 beforeAll(async () => {
-  ottla = await startTarget()
-  oracle = await startOracle()
+  ottla = await startTarget({ overrides })
+  oracle = await startOracle({ overrides })
   const probe = new Probe(ottla)
   const versions = await probe.quietly('ApiVersions', 3, { clientSoftwareName: 'x', clientSoftwareVersion: '1' })
   for (const entry of versions.apiKeys) served.set(entry.apiKey, entry)

@@ -399,7 +399,7 @@ describe('updateFeatures', () => {
   it('changes a level', async () => {
     const controller = await new ControllerWorld().open()
     const response = await controller.updateFeatures(update('group.version', 0, 2), 1)
-    expect(response.results).toEqual([{ feature: 'group.version', errorCode: 0, errorMessage: null }])
+    expect(response.results).toEqual([{ feature: 'group.version', errorCode: 0, errorMessage: 'NONE' }])
     expect(controller.image.features.has('group.version')).toBe(false)
   })
 })

@@ -28,7 +28,9 @@ export function updateFeatures(
     const errorMessage = `The update failed for all features since the following feature had an error: ${outcome.errorMessage}`
     return { records: [], response: { throttleTimeMs: 0, errorCode: outcome.errorCode, errorMessage, results: [] } }
   }
-  const results = version <= 1 ? updates.map(({ feature }) => ({ feature, ...OK })) : []
+  // Apache Kafka gives a success the name of the error that it is not.
+  const success = { errorCode: 0, errorMessage: 'NONE' }
+  const results = version <= 1 ? updates.map(({ feature }) => ({ feature, ...success })) : []
   return { records: request.validateOnly ? [] : records, response: { throttleTimeMs: 0, ...OK, results } }
 }
 

@@ -34,6 +34,15 @@ export interface AppendResult {
 
 const NO_RECORD_ERRORS: readonly RecordError[] = []
 
+/** As in Apache Kafka, these refusals do not say where the log starts; all others do. */
+const REFUSED_WITHOUT_LOG_START: ReadonlySet<KafkaError> = new Set([
+  errors.NOT_LEADER_OR_FOLLOWER,
+  errors.MESSAGE_TOO_LARGE,
+  errors.RECORD_LIST_TOO_LARGE,
+  errors.CORRUPT_MESSAGE,
+  errors.KAFKA_STORAGE_ERROR,
+])
+
 export interface ReplicaManagerOptions {
   readonly nodeId: number
   readonly logs: Logs
@@ -185,8 +194,7 @@ export class ReplicaManager {
   #failed(target: Partition, error: unknown): AppendResult {
     if (!(error instanceof LogError)) throw error
     const recordErrors = error instanceof AppendError ? error.recordErrors : NO_RECORD_ERRORS
-    // As in Apache Kafka, only a refusal over single records says where the log starts.
-    const logStartOffset = recordErrors.length > 0 ? target.log.logStartOffset : -1
+    const logStartOffset = REFUSED_WITHOUT_LOG_START.has(error.error) ? -1 : target.log.logStartOffset
     return { ...refused(error.error, error.message), recordErrors, logStartOffset }
   }
 

@@ -15,6 +15,24 @@ function tampered(bytes: Buffer, change: (copy: Buffer) => void, rightCrc = true
   return copy
 }
 
+/** Compressed records that end early, and such with a wrong byte in the middle. */
+function brokenInside(codec: Codec): Array<readonly [string, () => Buffer]> {
+  const whole = () => batch(20, { codec }, 300)
+  const cut = () => {
+    const short = Buffer.from(whole().subarray(0, -12))
+    return tampered(short, (copy) => copy.writeInt32BE(copy.length - 12, 8))
+  }
+  const flipped = () =>
+    tampered(whole(), (copy) => {
+      const middle = 61 + ((copy.length - 61) >> 1)
+      copy.writeUInt8(copy.readUInt8(middle) ^ 0xff, middle)
+    })
+  return [
+    [`that ends early in codec ${codec}`, cut],
+    [`with a wrong byte in codec ${codec}`, flipped],
+  ]
+}
+
 /**
  * Everything that can be wrong with a batch, one by one. But for null records: Apache Kafka 4.3.1 never answers them
  * (a test of the handler says what Ottla does).
@@ -27,6 +45,8 @@ const BAD_BATCHES: ReadonlyArray<readonly [string, () => Buffer]> = [
   ['with a magic of 3', () => tampered(batch(3), (copy) => copy.writeInt8(3, 16))],
   ['with a magic of -1', () => tampered(batch(3), (copy) => copy.writeInt8(-1, 16))],
   ['with a length too small', () => tampered(batch(3), (copy) => copy.writeInt32BE(10, 8))],
+  ['with a length of half a header', () => tampered(batch(3), (copy) => copy.writeInt32BE(20, 8))],
+  ['with a length below its header', () => tampered(batch(3), (copy) => copy.writeInt32BE(40, 8))],
   ['with a length too large', () => tampered(batch(3), (copy) => copy.writeInt32BE(100_000, 8))],
   ['with a negative length', () => tampered(batch(3), (copy) => copy.writeInt32BE(-5, 8))],
   ['with too high a record count', () => tampered(batch(3), (copy) => copy.writeInt32BE(4, 57))],
@@ -40,6 +60,7 @@ const BAD_BATCHES: ReadonlyArray<readonly [string, () => Buffer]> = [
   ['marked as snappy and not so', () => tampered(batch(3), (copy) => copy.writeInt16BE(2, 21))],
   ['marked as lz4 and not so', () => tampered(batch(3), (copy) => copy.writeInt16BE(3, 21))],
   ['marked as zstd and not so', () => tampered(batch(3), (copy) => copy.writeInt16BE(4, 21))],
+  ...[Codec.gzip, Codec.snappy, Codec.lz4, Codec.zstd].flatMap((codec) => brokenInside(codec)),
   ['of control records', () => batch(1, { isControl: true, producerId: 5, producerEpoch: 0, baseSequence: 0 })],
   ['with a log append time', () => batch(3, { logAppendTimeMs: baseTimestamp })],
   ['of two batches', () => Buffer.concat([batch(2), batch(1)])],
@@ -93,6 +114,17 @@ function fetchBody(version: number, topic: { name: string; id: string }, options
     topics: options.forgotten ? [] : [{ ...which, partitions: [partition] }],
     ...(version >= 7 && options.forgotten ? { forgottenTopicsData: [{ ...which, partitions: [0] }] } : {}),
   }
+}
+
+/** A new producer id; asks until there is one, as Apache Kafka may still be fetching its block of them. */
+async function producerIdOf(probe: Probe): Promise<number> {
+  for (let attempt = 0; attempt < 100; attempt++) {
+    const body = { transactionalId: null, transactionTimeoutMs: 60_000 }
+    const answer = await probe.quietly('InitProducerId', 4, body)
+    if (answer.errorCode === 0 && answer.producerId >= 0) return answer.producerId
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+  throw new Error('no producer id')
 }
 
 const produce: Scenario[] = [
@@ -174,10 +206,7 @@ const produce: Scenario[] = [
     api: 'Produce',
     run: async (probe, version, name) => {
       const topic = { name, id: await makeTopic(probe, name) }
-      const { producerId } = await probe.quietly('InitProducerId', 4, {
-        transactionalId: null,
-        transactionTimeoutMs: 60_000,
-      })
+      const producerId = await producerIdOf(probe)
       probe.learn(producerId, '<producer id>')
       const send = (producerEpoch: number, baseSequence: number, count = 2) => {
         const bytes = batch(count, { producerId, producerEpoch, baseSequence })
@@ -364,6 +393,7 @@ const offsets: Scenario[] = [
     title: 'ids for idempotent producers',
     api: 'InitProducerId',
     run: async (probe, version) => {
+      await producerIdOf(probe)
       const ask = async (body: Body) => {
         const answer = await probe.send('InitProducerId', version, body)
         if (answer.producerId > 0) probe.learn(answer.producerId, '<producer id>')

@@ -27,7 +27,10 @@ export const handler = defineHandler({
 function producersOf(topic: string, index: number, { image, replicas }: Services) {
   const reason = topicNameFault(topic)
   if (reason !== undefined) return { errorCode: errors.INVALID_TOPIC_EXCEPTION.code, errorMessage: reason }
-  if (image.topics.byName(topic) === undefined) return { errorCode: errors.UNKNOWN_TOPIC_OR_PARTITION.code }
+  if (image.topics.byName(topic) === undefined) {
+    const { code, message } = errors.UNKNOWN_TOPIC_OR_PARTITION
+    return { errorCode: code, errorMessage: message }
+  }
   if (image.topics.partition(topic, index) === undefined) return { errorCode: errors.UNKNOWN_TOPIC_OR_PARTITION.code }
   const partition = replicas.get(topic, index)
   if (partition === undefined) return { errorCode: errors.NOT_LEADER_OR_FOLLOWER.code }

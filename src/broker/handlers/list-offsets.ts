@@ -43,17 +43,19 @@ export const handler = defineHandler({
   response: ListOffsetsResponse,
   handle(request, { apiVersion }, services) {
     const duplicates = duplicatesOf(request)
-    return {
-      topics: request.topics.map(({ name, partitions }) => ({
-        name,
-        partitions: partitions.map((asked) => {
-          const isDuplicate = duplicates.has(`${name}:${asked.partitionIndex}`)
-          return isDuplicate
-            ? failure(asked, errors.INVALID_REQUEST)
-            : answer(name, asked, request, apiVersion, services)
-        }),
-      })),
+    const topics = new Map<string, Map<number, PartitionResponse>>()
+    for (const { name, partitions } of request.topics) {
+      for (const asked of partitions) {
+        const answers = topics.get(name) ?? new Map<number, PartitionResponse>()
+        topics.set(name, answers)
+        const isDuplicate = duplicates.has(`${name}:${asked.partitionIndex}`)
+        answers.set(
+          asked.partitionIndex,
+          isDuplicate ? failure(asked, errors.INVALID_REQUEST) : answer(name, asked, request, apiVersion, services),
+        )
+      }
     }
+    return { topics: [...topics].map(([name, answers]) => ({ name, partitions: [...answers.values()] })) }
   },
   failed: (request, errorCode) => ({
     topics: request.topics.map(({ name, partitions }) => ({

@@ -22,6 +22,9 @@ export const handler = defineHandler({
   response: MetadataResponse,
   handle: (request, context, services) => {
     if (hasForbiddenIds(request, context)) return failedWith(request, errors.INVALID_REQUEST.code)
+    if (asksForNothing(request)) return failedWith(request, errors.UNKNOWN_SERVER_ERROR.code)
+    // Apache Kafka trips over a topic without name and id, and so answers all of the request.
+    if (hasNameless(request)) return failedWith(request, errors.UNKNOWN_SERVER_ERROR.code)
     const missing = topicsToCreate(request, context, services)
     if (missing.length === 0) return answer(request, context, services)
     return services.controller.autoCreateTopics(missing).then(
@@ -51,6 +54,15 @@ function failedWith({ topics }: MetadataRequest, errorCode: number): MetadataRes
 function hasForbiddenIds({ topics }: MetadataRequest, { apiVersion }: RequestContext): boolean {
   if (topics === null || apiVersion >= FIRST_VERSION_WITH_IDS) return false
   return topics.some(({ name, topicId }) => name === null || topicId !== ZERO_UUID)
+}
+
+/** A topic with neither name nor id among names; Apache Kafka has no error of its own for it. */
+function asksForNothing(request: MetadataRequest): boolean {
+  return request.topics?.some(({ name }) => name === null) === true && idsOf(request).size === 0
+}
+
+function hasNameless(request: MetadataRequest): boolean {
+  return idsOf(request).size === 0 && (request.topics ?? []).some(({ name }) => name === null)
 }
 
 function wantsAll({ topics }: MetadataRequest, { apiVersion }: RequestContext): boolean {

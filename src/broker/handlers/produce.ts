@@ -3,7 +3,7 @@ import { errors, type KafkaError } from '../../protocol/errors.ts'
 import { ProduceRequest, ProduceResponse, type ProduceResponseInput } from '../../protocol/messages/produce.ts'
 import { BatchView, batchSizeAt, magicAt } from '../../protocol/records/batch.ts'
 import { RecordsError } from '../../protocol/records/errors.ts'
-import { Codec } from '../../protocol/records/layout.ts'
+import { Codec, LENGTH_AT, MIN_BODY_SIZE } from '../../protocol/records/layout.ts'
 import type { MessageOf } from '../../protocol/schema.ts'
 import { ZERO_UUID } from '../../protocol/uuid.ts'
 import type { AppendResult } from '../../replication/replica-manager.ts'
@@ -33,9 +33,8 @@ export const handler = defineHandler({
   request: ProduceRequest,
   response: ProduceResponse,
   handle(request, context, services) {
-    if (request.transactionalId === null && hasTransactionalBatch(request)) {
-      return failAll(request, errors.TRANSACTIONAL_ID_AUTHORIZATION_FAILED.code)
-    }
+    const refusal = refusalOfAll(request, context)
+    if (refusal !== undefined) return refusal
     const { topicData } = request
     const only = topicData.length === 1 && topicData[0]!.partitionData.length === 1 ? topicData[0]! : undefined
     if (only === undefined) return produceAll(request, context, services)
@@ -43,23 +42,72 @@ export const handler = defineHandler({
       finish(request, context, services, [topicResponse(only, [answer])], [only]),
     )
   },
-  failed: failAll,
+  failed: (request, errorCode) => failAll(request, errorCode, null),
 })
 
-function failAll(request: Request, errorCode: number) {
+function failAll(request: Request, errorCode: number, errorMessage: string | null) {
   if (request.acks === 0) return CLOSE_CONNECTION
   return {
-    responses: request.topicData.map((topic) =>
+    responses: withoutRepeats(request.topicData).map((topic) =>
       topicResponse(
         topic,
-        topic.partitionData.map(({ index }) => ({ index, errorCode, baseOffset: -1 })),
+        topic.partitionData.map(({ index }) => ({ index, errorCode, baseOffset: -1, errorMessage })),
       ),
     ),
   }
 }
 
+/**
+ * As in Apache Kafka, what the first batch of any partition says fails the whole request if it makes no sense, or tells of
+ * a transaction where there is none.
+ */
+function refusalOfAll(request: Request, { apiVersion }: RequestContext) {
+  for (const { partitionData } of request.topicData) {
+    for (const { records } of partitionData) {
+      const bytes = records?.[0]
+      if (bytes === undefined) continue
+      try {
+        if (batchSizeAt(bytes, 0, bytes.length) === 0 || magicAt(bytes, 0) !== 2) continue
+      } catch (error) {
+        if (!(error instanceof RecordsError)) throw error
+        // A batch that is merely shorter than its header concerns its own partition only.
+        if (bytes.readInt32BE(LENGTH_AT) >= MIN_BODY_SIZE && magicAt(bytes, 0) === 2) continue
+        return failAll(request, errors.CORRUPT_MESSAGE.code, error.message)
+      }
+      const batch = firstBatch.moveTo(bytes, 0)
+      if (batch.isTransactional) {
+        if (request.transactionalId !== null) return undefined
+        return failAll(request, errors.TRANSACTIONAL_ID_AUTHORIZATION_FAILED.code, null)
+      }
+      if (apiVersion < ZSTD_FROM && batch.codecId > Codec.zstd) {
+        return failAll(request, errors.UNKNOWN_SERVER_ERROR.code, null)
+      }
+    }
+  }
+  return undefined
+}
+
+const firstBatch = new BatchView(Buffer.alloc(0))
+
+/** A topic or partition that comes twice counts once, and the last time; a topic without partitions does not count. */
+function withoutRepeats(topicData: readonly Topic[]): Topic[] {
+  const topics = new Map<string, { topic: Topic; partitions: Map<number, PartitionData> }>()
+  for (const topic of topicData) {
+    if (topic.partitionData.length === 0) continue
+    const key = topic.topicId === ZERO_UUID ? topic.name : topic.topicId
+    let known = topics.get(key)
+    if (known === undefined) {
+      known = { topic, partitions: new Map() }
+      topics.set(key, known)
+    }
+    for (const data of topic.partitionData) known.partitions.set(data.index, data)
+  }
+  return [...topics.values()].map(({ topic, partitions }) => ({ ...topic, partitionData: [...partitions.values()] }))
+}
+
 async function produceAll(request: Request, context: RequestContext, services: Services) {
-  const { acks, topicData } = request
+  const { acks } = request
+  const topicData = withoutRepeats(request.topicData)
   const pending = topicData.map((topic) => {
     const name = topicName(topic, services)
     return Promise.all(topic.partitionData.map((data) => produce(name, data, acks, context, services)))
@@ -138,18 +186,6 @@ function wholeBatch(data: PartitionData, version: number): Buffer | KafkaError {
     throw error
   }
 }
-
-function hasTransactionalBatch(request: Request): boolean {
-  return request.topicData.some(({ partitionData }) =>
-    partitionData.some(({ records }) => {
-      const bytes = records?.[0]
-      if (bytes === undefined || bytes.length < BATCH_HEADER_BYTES || magicAt(bytes, 0) !== 2) return false
-      return new BatchView(bytes).isTransactional
-    }),
-  )
-}
-
-const BATCH_HEADER_BYTES = 61
 
 function finish(
   request: Request,
