@@ -100,6 +100,10 @@ export class BrokerConnection implements ConnectionHandler {
     this.#pump()
   }
 
+  room(): Buffer {
+    return this.#frames.room()
+  }
+
   drained(): void {
     this.lastActiveMs = this.#options.time.monotonicMs()
     this.#pump()

@@ -40,6 +40,64 @@ describe('FrameDecoder', () => {
     )
   })
 
+  it('gives the same frames when it says where the bytes go', () => {
+    const sizes = fc.oneof(fc.integer({ min: 0, max: 300 }), fc.integer({ min: 0, max: 400_000 }))
+    fc.assert(
+      fc.property(
+        fc.array(sizes, { maxLength: 6 }),
+        fc.array(fc.integer({ min: 1, max: 100_000 }), { minLength: 1 }),
+        (frameSizes, cuts) => {
+          const bodies = frameSizes.map((size, index) => Buffer.alloc(size, index + 1))
+          const stream = Buffer.concat(bodies.map(framed))
+          const decoder = new FrameDecoder(400_000)
+          const frames: Buffer[] = []
+          for (let at = 0, turn = 0; at < stream.length; turn++) {
+            const room = decoder.room()
+            expect(room.length).toBeGreaterThan(0)
+            const copied = stream.copy(room, 0, at, Math.min(stream.length, at + cuts[turn % cuts.length]!))
+            decoder.push(room.subarray(0, copied))
+            frames.push(...drain(decoder))
+            at += copied
+          }
+          expect(frames.map((frame, index) => frame.equals(bodies[index]!))).toEqual(bodies.map(() => true))
+          expect(decoder.bufferedBytes).toBe(0)
+        },
+      ),
+      { numRuns: 50 },
+    )
+  })
+
+  it('offers no more room than is in proportion to what came, whatever size is declared', () => {
+    const decoder = new FrameDecoder(2 ** 30)
+    const room = decoder.room()
+    room.writeInt32BE(2 ** 30)
+    decoder.push(room.subarray(0, 4))
+    expect(decoder.next()).toBeUndefined()
+    let came = 0
+    for (let read = 0; read < 20; read++) {
+      const next = decoder.room()
+      expect(next.length).toBeLessThanOrEqual(Math.max(64 * 1024, 4 * came))
+      decoder.push(next)
+      came += next.length
+      decoder.next()
+      if (came > 10 * 1024 * 1024) break
+    }
+    expect(came).toBeGreaterThan(10 * 1024 * 1024)
+  })
+
+  it('slices a frame that came in several reads, if they lie side by side', () => {
+    const decoder = new FrameDecoder(1000)
+    const frame = framed(Buffer.from('abcdef'))
+    const room = decoder.room()
+    frame.copy(room, 0, 0, 7)
+    decoder.push(room.subarray(0, 7))
+    expect(decoder.next()).toBeUndefined()
+    const rest = decoder.room()
+    frame.copy(rest, 0, 7)
+    decoder.push(rest.subarray(0, 3))
+    expect(decoder.next()!.buffer).toBe(room.buffer)
+  })
+
   it('does not copy a frame that lies within one chunk', () => {
     const chunk = Buffer.concat([framed(Buffer.from('one')), framed(Buffer.from('two'))])
     const decoder = new FrameDecoder(100)

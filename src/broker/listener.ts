@@ -9,6 +9,9 @@ import type { ConnectionInfo } from './types.ts'
 /** How often idle connections are looked for, at most. */
 const MAX_SWEEP_MS = 10_000
 
+/** What a connection reads into before it has been decided who handles it. */
+const FIRST_ROOM_BYTES = 1024
+
 export interface ConnectionLimits {
   /** max.connections */
   readonly total: number
@@ -44,7 +47,7 @@ class Gate implements ConnectionHandler {
   readonly connection: Connection
   readonly name: string
   readonly kind: ListenerKind
-  handler: ConnectionHandler | undefined
+  handler: BrokerConnection | undefined
   isGone = false
 
   constructor(connection: Connection, name: string, kind: ListenerKind) {
@@ -55,6 +58,10 @@ class Gate implements ConnectionHandler {
 
   data(chunk: Buffer): void {
     this.handler?.data(chunk)
+  }
+
+  room(): Buffer {
+    return this.handler === undefined ? Buffer.allocUnsafeSlow(FIRST_ROOM_BYTES) : this.handler.room()
   }
 
   drained(): void {
@@ -79,6 +86,8 @@ export class Connections {
   #sweep: Scheduled | undefined
   #nextId = 1
   #isClosed = false
+  /** Called when the last connection has gone after `close`. */
+  #onEmpty: () => void = () => {}
 
   constructor(options: ConnectionsOptions) {
     this.#options = options
@@ -112,14 +121,16 @@ export class Connections {
     this.#waiting = []
     const closing = this.#bound.map(({ listener }) => listener.close())
     for (const connection of this.#open) connection.finish('the broker shuts down')
-    const timer = this.#options.time.after(graceMs, () => this.#destroyAll())
-    await Promise.all(closing)
+    const timer = this.#options.time.after(graceMs, () => {
+      for (const connection of this.#open) connection.destroy()
+    })
+    if (this.#open.size > 0) {
+      await new Promise<void>((resolve) => {
+        this.#onEmpty = resolve
+      })
+    }
     timer.cancel()
-    this.#destroyAll()
-  }
-
-  #destroyAll(): void {
-    for (const connection of this.#open) connection.destroy()
+    await Promise.all(closing)
   }
 
   #accept(connection: Connection, name: string, kind: ListenerKind): void {
@@ -127,11 +138,13 @@ export class Connections {
     const isFull = this.#open.size >= this.#options.limits().total
     // As in Apache Kafka, a connection beyond `max.connections` waits, unread, until another one goes.
     const mustWait = this.#serve === undefined || isFull
-    if (mustWait) connection.pause()
-    connection.handle(gate)
     if (this.#isClosed) connection.destroy()
-    else if (mustWait) this.#waiting.push(gate)
-    else this.#admit(gate)
+    else if (!mustWait) this.#admit(gate)
+    else {
+      connection.pause()
+      this.#waiting.push(gate)
+    }
+    connection.handle(gate)
   }
 
   #admitWaiting(): void {
@@ -186,6 +199,7 @@ export class Connections {
     if (rest === 0) this.#byAddress.delete(remoteAddress)
     else this.#byAddress.set(remoteAddress, rest)
     if (!this.#isClosed) this.#admitWaiting()
+    else if (this.#open.size === 0) this.#onEmpty()
   }
 
   #scheduleSweep(): void {

@@ -15,6 +15,11 @@ export interface Listener {
 export interface ConnectionHandler {
   /** Bytes as they came. The buffer is the receiver's to keep: nobody writes to it again. */
   data(chunk: Buffer): void
+  /**
+   * Where the bytes that come next are to be put, at least one byte: who knows that a large message is on its way spares
+   * itself gathering the pieces. `data` then gets a slice of it. Only a wish: a network may bring buffers of its own.
+   */
+  room?(): Buffer
   /** What was queued has been handed to the operating system. */
   drained(): void
   /** Called once, last. `error` says why if the connection did not end in order. */
