@@ -102,7 +102,8 @@ describe('incrementalAlterConfigs', () => {
     ],
     [one(GROUP, 'g', ['no.such', SET, '1']), 'INVALID_CONFIG', 'Unknown group config name: no.such'],
     [one(METRICS, '', ['interval.ms', SET, '1000']), 'INVALID_REQUEST', "Subscription name can't be empty"],
-    [one(LOGGER, '', ['root', SET, 'INFO']), 'INVALID_REQUEST', 'Broker id must not be empty'],
+    [one(LOGGER, '', ['root', SET, 'INFO']), 'INVALID_REQUEST', 'Node id must be an integer, but it is: '],
+    [one(LOGGER, '1', ['kafka.X', SET, 'INFO']), 'INVALID_CONFIG', 'Logger kafka.X does not exist!'],
     [one(99, 'x'), 'INVALID_REQUEST', 'Unknown resource type 99'],
     [
       one(TOPIC, 't', ['follower.replication.throttled.replicas', SET, `0:1${',0:1'.repeat(9000)}`]),
@@ -130,6 +131,10 @@ describe('incrementalAlterConfigs', () => {
     const controller = await controllerWithTopic()
     const results = await controller.incrementalAlterConfigs(one(99, 'x'), 'controller')
     expect(results.map(outcome)).toEqual([['UNSUPPORTED_VERSION', 'Unknown resource type 99.']])
+    const twice = one(TOPIC, 't', ['retention.ms', SET, '5']).resources
+    const request = { resources: [...twice, ...twice], validateOnly: false }
+    const once = await controller.incrementalAlterConfigs(request, 'controller')
+    expect(once.map(outcome)).toEqual([['INVALID_REQUEST', 'Duplicate resource.']])
   })
 
   it('makes eligible leaders void when min.insync.replicas changes (KIP-966)', async () => {

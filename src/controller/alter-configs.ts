@@ -30,6 +30,7 @@ interface Resource {
   readonly configs: readonly { readonly name: string; readonly value: string | null }[]
 }
 
+const ROOT_LOGGER = 'root'
 const knownTypes: ReadonlySet<number> = new Set(Object.values(ConfigResourceType))
 
 /** Decides an IncrementalAlterConfigs. `kind`: a request to a broker is checked more, as the broker's own configs are. */
@@ -45,7 +46,9 @@ export function incrementalAlterConfigs(
     preprocess: (resource) => {
       const values = resource.configs.filter(({ configOperation }) => configOperation !== OperationType.delete)
       checkConfigs(resource.configs, values)
-      if (resource.resourceType === ConfigResourceType.brokerLogger) refuseLoggers(context, resource.resourceName)
+      if (resource.resourceType === ConfigResourceType.brokerLogger) {
+        refuseLoggers(context, resource.resourceName, operationsOf(resource))
+      }
       if (resource.resourceType === ConfigResourceType.broker) checkOwn(context, resource, operationsOf(resource))
     },
     isMalformed: (resource) =>
@@ -115,7 +118,14 @@ function decide<R extends Resource>(
       )
   }
   checkRecordCount(records)
-  const response = resources.map((resource) => ({
+  // A controller answers once for resources that come more often.
+  const seen = new Set<string>()
+  const answered = resources.filter((resource) => {
+    const isFirst = !seen.has(keyOf(resource))
+    seen.add(keyOf(resource))
+    return isFirst || steps.kind === 'broker'
+  })
+  const response = answered.map((resource) => ({
     ...(outcomes.get(resource) ?? OK),
     resourceType: resource.resourceType,
     resourceName: resource.resourceName,
@@ -172,10 +182,23 @@ function checkNodeId({ nodeId }: DecisionContext, name: string): void {
 }
 
 /** The levels of loggers are no metadata, and this broker's one logger has its level from the command line. */
-function refuseLoggers(context: DecisionContext, name: string): never {
-  if (name === '') throw new Refusal('INVALID_REQUEST', 'Broker id must not be empty')
-  checkNodeId(context, name)
-  throw new Refusal('INVALID_CONFIG', 'The level of this logger cannot be changed while the broker runs.')
+function refuseLoggers({ nodeId }: DecisionContext, name: string, operations: readonly ConfigOperation[]): void {
+  const id = parseId(name)
+  if (id === undefined) throw new Refusal('INVALID_REQUEST', `Node id must be an integer, but it is: ${name}`)
+  if (id !== nodeId) {
+    throw new Refusal('INVALID_REQUEST', `Unexpected node id. Expected ${nodeId}, but received ${name}`)
+  }
+  for (const { name: logger, operation } of operations) {
+    if (operation === OperationType.append || operation === OperationType.subtract) {
+      const verb = operation === OperationType.append ? 'APPEND' : 'SUBTRACT'
+      throw new Refusal('INVALID_REQUEST', `${verb} operation is not allowed for the BROKER_LOGGER resource`)
+    }
+    if (logger !== ROOT_LOGGER) throw new Refusal('INVALID_CONFIG', `Logger ${logger} does not exist!`)
+    if (operation === OperationType.delete) {
+      throw new Refusal('INVALID_REQUEST', `Removing the log level of the ${ROOT_LOGGER} logger is not allowed`)
+    }
+    throw new Refusal('INVALID_CONFIG', 'The level of this logger cannot be changed while the broker runs.')
+  }
 }
 
 function checkOwn(context: DecisionContext, resource: Resource, operations: readonly ConfigOperation[]): void {

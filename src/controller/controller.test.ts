@@ -370,6 +370,7 @@ describe('updateFeatures', () => {
 
   it.each([
     [update('no.such', 1), 'Local controller 1 does not support this feature.'],
+    [update('no.such', 0), 'Feature no.such not found.'],
     [update(METADATA_VERSION, 31), 'Local controller 1 only supports versions 7-30'],
     [update('group.version', -1), 'A feature version cannot be less than 0.'],
     [

@@ -30,6 +30,7 @@ export function updateFeatures(
   }
   // Apache Kafka gives a success the name of the error that it is not.
   const success = { errorCode: 0, errorMessage: 'NONE' }
+  // Apache Kafka writes the error's name where there is no error.
   const results = version <= 1 ? updates.map(({ feature }) => ({ feature, ...success })) : []
   return { records: request.validateOnly ? [] : records, response: { throttleTimeMs: 0, ...OK, results } }
 }
@@ -50,6 +51,7 @@ function featureRecords(
   if (level < 0) throw refusal('A feature version cannot be less than 0.')
   const reason = reasonNotSupported(context, feature, level)
   if (reason !== undefined) throw refusal(reason)
+  if (!supportedFeatures.some(({ name }) => name === feature)) throw refusal(`Feature ${feature} not found.`)
   if (level < current && upgradeType === UpgradeType.upgrade) {
     throw refusal(
       "Can't downgrade the version of this feature without setting the upgrade type to either safe or unsafe downgrade.",

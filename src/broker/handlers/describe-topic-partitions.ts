@@ -26,6 +26,8 @@ export const handler = defineHandler({
     if (lacksCursorTopic || (cursor !== null && cursor.partitionIndex < 0)) {
       return failedWith(request, errors.INVALID_REQUEST.code)
     }
+    // Apache Kafka trips over a topic without a name when it looks up what may be done with it.
+    if (names.includes('')) return failedWith(request, errors.UNKNOWN_SERVER_ERROR.code)
     const limit = Math.min(services.config.get('max.request.partition.size.limit'), request.responsePartitionLimit)
     const view = new PartitionView(services.image, connection.listenerName)
     return page(names, cursor, Math.max(limit, 1), request.topics.length === 0, view, services)
