@@ -233,11 +233,22 @@ export class Appender {
       state.snapshots.removeAbove(state.logEndOffset)
       state.lastSnapshotOffset = Math.min(state.lastSnapshotOffset, state.logEndOffset)
       segment.cutToWritten()
-      if (this.#writtenEpochs) state.epochs.restore(this.#writtenEpochs)
-      this.#writtenEpochs = undefined
+      this.#takeBackEpochs()
     } catch (second) {
       state.goOffline(`write failed (${messageOf(error)}), and so did cutting it back: ${messageOf(second)}`)
     }
     return state.refusalOf(error)
+  }
+
+  #takeBackEpochs(): void {
+    const { epochs, environment, directory } = this.#state
+    if (this.#writtenEpochs) epochs.restoreInMemory(this.#writtenEpochs)
+    this.#writtenEpochs = undefined
+    try {
+      epochs.save()
+    } catch (error) {
+      // An epoch that begins past the end of the log does no harm: the next start drops it.
+      environment.logger.warn(`the epochs of ${directory} could not be written: ${messageOf(error)}`)
+    }
   }
 }

@@ -66,13 +66,7 @@ export class EpochCache {
     return this.#put({ epoch, startOffset })
   }
 
-  /** Takes entries back that were assigned and came to nothing. */
-  restore(entries: readonly EpochEntry[]): void {
-    this.restoreInMemory(entries)
-    this.save()
-  }
-
-  /** As `restore`, without writing the file. */
+  /** Takes entries back that were assigned and came to nothing, without writing the file. */
   restoreInMemory(entries: readonly EpochEntry[]): void {
     this.#entries = [...entries]
   }

@@ -232,8 +232,12 @@ export class TimeIndex extends EntryFile {
   }
 
   protected override countValid(bytes: Buffer, count: number): number {
+    const isZero = (slot: number) =>
+      readInt64(bytes, slot * TIME_ENTRY_BYTES) === 0 && bytes.readUInt32BE(slot * TIME_ENTRY_BYTES + 8) === 0
+    // A single entry of zeros is a record of 1970.
+    if (count === 1) return count
     let valid = count
-    while (valid > 0 && readInt64(bytes, (valid - 1) * TIME_ENTRY_BYTES) === 0) valid -= 1
+    while (valid > 0 && isZero(valid - 1)) valid -= 1
     return valid
   }
 }

@@ -16,7 +16,7 @@ export interface LogManagerOptions {
   readonly environment: LogEnvironment
   /** log.dirs */
   readonly directories: readonly string[]
-  /** The settings of a topic as far as they are known when logs are loaded. */
+  /** The settings of a topic as far as they are known when logs are loaded; the broker's for a topic named ''. */
   readonly configOf: (topic: string) => LogConfig
   /** Looks at meta.properties. Answers what is wrong with the directory, undefined when nothing is. */
   readonly checkDirectory?: (directory: string) => string | undefined

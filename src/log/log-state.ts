@@ -1,4 +1,5 @@
 import { diskErrorCode } from '../platform/disk.ts'
+import type { Scheduled } from '../platform/time.ts'
 import { AppendError, LogError } from './append-error.ts'
 import { DamageError } from './damage-error.ts'
 import { DiskReader } from './disk-reader.ts'
@@ -34,6 +35,8 @@ export class LogState {
   lastSnapshotOffset = 0
   /** Grows when data disappears, so that reads and syncs under way notice. */
   truncations = 0
+  /** Removals of files that are due later; a start does those that a close cancels. */
+  readonly removals = new Set<Scheduled>()
   readonly #onOffline: () => void
 
   constructor(environment: LogEnvironment, options: PartitionLogOptions, onOffline: (reason: string) => void) {

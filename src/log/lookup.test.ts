@@ -53,6 +53,15 @@ describe('looking up timestamps', () => {
     )
   })
 
+  it('knows a lone record of 1970 again after a restart', async () => {
+    const environment = testEnvironment()
+    const log = openLog(environment)
+    await log.append([buildBatch([record('x', { timestamp: 0 })])], CLIENT)
+    await log.close()
+    const again = openLog(environment, {}, { cleanShutdown: true })
+    expect(again.offsetFor('maxTimestamp')).toEqual({ timestamp: 0, offset: 0, leaderEpoch: 0 })
+  })
+
   it('answers the ends of the log', async () => {
     const log = openLog(testEnvironment())
     await log.append([batchOf(['a', 'b'])], { ...CLIENT, leaderEpoch: 4 })
@@ -171,6 +180,18 @@ describe('retention', () => {
     expect(names().filter((name) => name.endsWith('.deleted'))).toEqual([])
     expect(names()).not.toContain('00000000000000000001.log')
     expect(await readValues(log)).toEqual([[2, 'c']])
+  })
+
+  it('leaves nothing to do after the log is closed; the next start removes the files', async () => {
+    const { environment, log } = await threeSegments()
+    log.advanceHighWatermark(3)
+    log.updateConfig({ ...log.config, retentionBytes: 0 })
+    expect(log.retire()).toBe(3)
+    await log.close()
+    expect(environment.time.pendingTasks).toBe(0)
+    const again = openLog(environment, SMALL, { cleanShutdown: true })
+    expect(environment.disk.list(log.directory).filter(({ name }) => name.endsWith('.deleted'))).toEqual([])
+    expect(again).toMatchObject({ logStartOffset: 3, logEndOffset: 3 })
   })
 
   it('by time takes the active segment, too', async () => {

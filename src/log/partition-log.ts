@@ -300,6 +300,8 @@ export class PartitionLog implements PartitionLogApi {
   closeFiles(): void {
     const state = this.#state
     this.#appender.flusher.cancel()
+    for (const removal of state.removals) removal.cancel()
+    state.removals.clear()
     state.reader.clear()
     for (const segment of state.segments.all) segment.release()
     state.tail.restart(state.logEndOffset)

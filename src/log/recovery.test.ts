@@ -182,6 +182,22 @@ describe('durability', () => {
     expect(log.offline).toContain('sync failed')
   })
 
+  it('of a new epoch is neither half done on a full disk, nor does it end the log', async () => {
+    const environment = testEnvironment()
+    const { disk } = environment
+    const log = await logOf(environment, ['a'])
+    for (let room = 0; room <= 70; room += 5) {
+      disk.capacityBytes = disk.usedBytes() + room
+      const append = log.append([batchOf(['b'])], { ...CLIENT, leaderEpoch: 7 })
+      await expect(append).rejects.toMatchObject({ error: { name: 'KAFKA_STORAGE_ERROR' } })
+      disk.capacityBytes = Number.POSITIVE_INFINITY
+      expect(log).toMatchObject({ offline: undefined, latestEpoch: 0, logEndOffset: 1 })
+      disk.remove(`${DIRECTORY}/leader-epoch-checkpoint.tmp`)
+    }
+    await log.append([batchOf(['b'])], { ...CLIENT, leaderEpoch: 7 })
+    expect(disk.readFile(`${DIRECTORY}/leader-epoch-checkpoint`).toString()).toBe('0\n2\n0 0\n7 1\n')
+  })
+
   it('is not risked when a failed write cannot be cut back', async () => {
     const environment = testEnvironment()
     const log = await logOf(environment, ['a'])

@@ -83,7 +83,8 @@ function deleteLater(state: LogState, segments: readonly Segment[]): void {
     const snapshot = state.snapshots.markDeleted(segment.baseOffset)
     if (snapshot !== undefined) paths.push(snapshot)
   }
-  time.after(state.config.fileDeleteDelayMs, () => {
+  const removal = time.after(state.config.fileDeleteDelayMs, () => {
+    state.removals.delete(removal)
     for (const path of paths) {
       try {
         disk.remove(path)
@@ -92,4 +93,5 @@ function deleteLater(state: LogState, segments: readonly Segment[]): void {
       }
     }
   })
+  state.removals.add(removal)
 }
