@@ -21,6 +21,8 @@ const MAX_QUEUED_REQUESTS = 128
 const MAX_OVERLAPPING = 64
 /** With more than this not yet taken by the other side, no further request is started. */
 const MAX_UNSENT_BYTES = 1024 * 1024
+/** Answers that are smaller than this together leave as one piece. */
+const JOIN_BELOW_BYTES = 4096
 /** How long the other side may take to close after we have; then the socket is destroyed. */
 const LINGER_MS = 5000
 
@@ -63,6 +65,7 @@ export class BrokerConnection implements ConnectionHandler {
   #isPaused = false
   #waitsForMemory = false
   #isPumping = false
+  #isPumpDue = false
   /** Why nothing more is read; what came before is still answered. */
   #endReason: string | undefined
   #isEnded = false
@@ -155,6 +158,16 @@ export class BrokerConnection implements ConnectionHandler {
     else this.#regulate()
   }
 
+  /** Appends that were written together are answered together: once all of them have settled. */
+  #pumpSoon(): void {
+    if (this.#isPumpDue) return
+    this.#isPumpDue = true
+    Promise.resolve().then(() => {
+      this.#isPumpDue = false
+      this.#pump()
+    })
+  }
+
   #mayStart(): boolean {
     const frame = this.#queue.first
     if (frame === undefined || this.#isEnded || this.info.closed) return false
@@ -178,7 +191,7 @@ export class BrokerConnection implements ConnectionHandler {
     }
     answer.then((late) => {
       this.#answer(slot, late)
-      this.#pump()
+      this.#pumpSoon()
     })
   }
 
@@ -192,18 +205,26 @@ export class BrokerConnection implements ConnectionHandler {
   /** Writes all answers that are next in order, in one go. */
   #send(): void {
     if (this.#inFlight.first?.answer === undefined) return
-    let chunks: readonly Buffer[] = []
+    const chunks: Buffer[] = []
+    let sizeBytes = 0
     let isLast = false
-    while (!isLast && this.#inFlight.length > 0) {
-      const { answer } = this.#inFlight.first!
+    while (!isLast) {
+      const answer = this.#inFlight.first?.answer
       if (answer === undefined) break
       this.#inFlight.shift()
       if (answer === CLOSE_CONNECTION) isLast = true
-      else if (answer !== NO_RESPONSE) chunks = chunks.length === 0 ? answer : [...chunks, ...answer]
+      else if (answer !== NO_RESPONSE) {
+        for (const chunk of answer) {
+          chunks.push(chunk)
+          sizeBytes += chunk.length
+        }
+      }
     }
     if (this.info.closed || this.#isEnded) return
     if (chunks.length > 0) {
-      this.#connection.write(chunks)
+      // A few hundred bytes are sooner joined than explained to the system piece by piece.
+      const isSmall = chunks.length > 1 && sizeBytes <= JOIN_BELOW_BYTES
+      this.#connection.write(isSmall ? [Buffer.concat(chunks, sizeBytes)] : chunks)
       this.lastActiveMs = this.#options.time.monotonicMs()
     }
     if (isLast) this.#end(undefined)
