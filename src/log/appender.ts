@@ -128,7 +128,7 @@ export class Appender {
         if (epoch >= 0 && epochs.assignInMemory(epoch, view.baseOffset)) changed = true
       }
     }
-    if (!changed) return
+    if (!changed && !epochs.isUnsaved) return
     try {
       epochs.save()
       this.#writtenEpochs ??= before

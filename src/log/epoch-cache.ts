@@ -61,6 +61,11 @@ export class EpochCache {
     return true
   }
 
+  /** Whether the file may say something else. */
+  get isUnsaved(): boolean {
+    return this.#saved !== this.#entries
+  }
+
   /** As `assign`, without writing the file. */
   assignInMemory(epoch: number, startOffset: number): boolean {
     return this.#put({ epoch, startOffset })
@@ -135,7 +140,10 @@ export class EpochCache {
 
   /** Writes the file, unless it says the same already. */
   save(): void {
-    if (this.#saved && sameEntries(this.#saved, this.#entries)) return
+    if (this.#saved && sameEntries(this.#saved, this.#entries)) {
+      this.#saved = this.#entries
+      return
+    }
     const lines = this.#entries.map((entry) => `${entry.epoch} ${entry.startOffset}`)
     replaceUnsynced(this.#disk, this.#path, renderCheckpoint(lines))
     this.#saved = this.#entries

@@ -206,7 +206,9 @@ export class PartitionLog implements PartitionLogApi {
 
   assignEpoch(leaderEpoch: number, startOffset: number): void {
     this.#state.checkOnline()
-    this.#state.epochs.assign(leaderEpoch, startOffset)
+    // The file follows with the first record of the epoch. A broker that starts leads all its partitions in new epochs; a
+    // file for each of them would cost more than the rest of the start, and an epoch without records is no loss.
+    this.#state.epochs.assignInMemory(leaderEpoch, startOffset)
   }
 
   epochForOffset(offset: number): number | undefined {
