@@ -47,6 +47,16 @@ test.each<[string, LogReader, RegExp]>([
   await expect(ledgerOf(...acked).check(reader)).rejects.toThrow(complaint)
 })
 
+test('a record acknowledged without its offset is there once, wherever', async () => {
+  const ledger = ledgerOf([0, ['a']])
+  ledger.acknowledgeSomewhere(0, values('b'))
+  await ledger.check(holding(2, [0, ['a']], [1, ['b']]))
+  await expect(ledger.check(holding(1, [0, ['a']]))).rejects.toThrow('only 1 found')
+  await expect(ledger.check(holding(3, [0, ['a']], [1, ['b']], [2, ['b']]))).rejects.toThrow(
+    'b is there twice, again at 2',
+  )
+})
+
 test('one offset acknowledged for two records is refused', () => {
   expect(() => ledgerOf([0, ['a']], [0, ['b']])).toThrow('0:0 was acknowledged for a and b')
 })

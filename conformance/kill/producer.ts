@@ -4,6 +4,7 @@ import type { Ledger } from './ledger.ts'
 
 /** Errors that mean "not yet", as after a start: the same batches are sent again. */
 const retriable: ReadonlySet<number> = new Set([3, 5, 6, 7, 13, 14, 15, 16, 19, 56])
+const outOfOrderSequence = 45
 /** A broker recognises a batch that it has only among the last five of a producer in a partition. */
 const maxInFlight = 5
 
@@ -23,6 +24,8 @@ export class LedgerProducer {
   private readonly ledger: Ledger
   private readonly random: () => number
   private readonly partitions: PartitionState[]
+  /** Batches that an earlier connection carried: the broker may have them. */
+  private readonly sentBefore: WeakSet<Batch> = new WeakSet()
   private identity: { producerId: number; epoch: number } | undefined
   private wanted = false
   private failure: Error | undefined
@@ -46,7 +49,10 @@ export class LedgerProducer {
     const client = await LedgerClient.open(port).catch(() => undefined)
     if (!client) return
     this.wanted = !onlyUnacked
-    for (const state of this.partitions) state.sent = 0
+    for (const state of this.partitions) {
+      for (const batch of state.unacked.slice(0, state.sent)) this.sentBefore.add(batch)
+      state.sent = 0
+    }
     try {
       if (await this.identify(client)) await Promise.all(this.partitions.map((_, p) => this.keepBusy(client, p)))
     } finally {
@@ -102,19 +108,30 @@ export class LedgerProducer {
     const state = this.partitions[partition]!
     const { error, baseOffset } = answer
     if (error === 0 && state.unacked[0] === batch) {
-      state.unacked.shift()
-      state.sent -= 1
-      try {
-        this.ledger.acknowledge(partition, baseOffset, batch.values)
-      } catch (wrong) {
-        this.failure = wrong as Error
-      }
+      this.settle(state, () => this.ledger.acknowledge(partition, baseOffset, batch.values))
+      return
+    }
+    // At each start and each new segment Apache Kafka forgets all but the newest batch of a producer (its snapshots have
+    // no room for more), and answers this when an older one comes again. Then it has that batch, which the ledger checks.
+    if (error === outOfOrderSequence && state.unacked[0] === batch && this.sentBefore.has(batch)) {
+      this.settle(state, () => this.ledger.acknowledgeSomewhere(partition, batch.values))
       return
     }
     const what = `${this.name}: partition ${partition}, sequence ${batch.baseSequence}: error ${error}, offset ${baseOffset}`
     // After a "not yet" those behind it are out of order: all of them go again, on a new connection.
     if (retriable.has(error) || state.unacked[0] !== batch) client.close()
     else this.failure = new Error(what)
+  }
+
+  /** The oldest batch of a partition is done with. */
+  private settle(state: PartitionState, note: () => void): void {
+    state.unacked.shift()
+    state.sent -= 1
+    try {
+      note()
+    } catch (wrong) {
+      this.failure = wrong as Error
+    }
   }
 
   /** A lost connection is the point of the test; an answer that makes no sense is not. */
