@@ -1,4 +1,5 @@
 import type { Disk } from '../platform/disk.ts'
+import { NO_LEADER_EPOCH } from '../protocol/records/layout.ts'
 import { parseCheckpoint, renderCheckpoint } from './checkpoint.ts'
 import { readIfThere, replaceUnsynced } from './files.ts'
 import type { OffsetAndEpoch } from './types.ts'
@@ -89,7 +90,7 @@ export class EpochCache {
   /** Where `epoch`, or the last one known below it, ends; undefined when `epoch` is past all that are known. */
   endOffsetFor(epoch: number, logEndOffset: number): OffsetAndEpoch | undefined {
     const latest = this.latest
-    if (!latest || epoch < 0 || epoch > latest.epoch) return undefined
+    if (!latest || epoch === NO_LEADER_EPOCH || epoch > latest.epoch) return undefined
     if (epoch === latest.epoch) return { leaderEpoch: epoch, offset: logEndOffset }
     const next = this.#entries.findIndex((entry) => entry.epoch > epoch)
     const floor = this.#entries[next - 1]

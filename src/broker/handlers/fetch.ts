@@ -25,6 +25,8 @@ const LEADER_HINTS_FROM = 16
 
 const NO_RECORDS: readonly Buffer[] = []
 const FUTURE_REPLICA_ID = -3
+/** What a consumer sees, by isolation level. */
+const VISIBLE: readonly ReadUpTo[] = ['highWatermark', 'lastStable']
 
 /** How a request stands to a fetch session, and which partitions it is about. */
 interface FetchContext {
@@ -53,6 +55,8 @@ export const handler = defineHandler({
   request: FetchRequest,
   response: FetchResponse,
   handle(request, context, services) {
+    const { isolationLevel } = request
+    if (isolationLevel !== 0 && isolationLevel !== 1) return fail(request, errors.UNKNOWN_SERVER_ERROR.code, context)
     const fetch = openContext(request, context, services)
     if ('code' in fetch) return { errorCode: fetch.code, sessionId: NO_SESSION }
     const refused: Answer[] = []
@@ -76,19 +80,22 @@ export const handler = defineHandler({
     }
     return results instanceof Promise ? results.then(finish) : finish(results)
   },
-  failed(request, errorCode, context) {
-    const topics = context.apiVersion < TOPIC_IDS_FROM ? request.topics : []
-    return {
-      errorCode,
-      sessionId: request.sessionId,
-      responses: topics.map(({ topic, topicId, partitions }) => ({
-        topic,
-        topicId,
-        partitions: partitions.map(({ partition }) => ({ ...failure(partition, errors.NONE), errorCode })),
-      })),
-    }
-  },
+  failed: fail,
 })
+
+/** Before version 13 a failure is said of every partition, too. */
+function fail(request: Request, errorCode: number, { apiVersion }: RequestContext): FetchResponseInput {
+  const topics = apiVersion < TOPIC_IDS_FROM ? request.topics : []
+  return {
+    errorCode,
+    sessionId: request.sessionId,
+    responses: topics.map(({ topic, topicId, partitions }) => ({
+      topic,
+      topicId,
+      partitions: partitions.map(({ partition }) => ({ ...failure(partition, errors.NONE), errorCode })),
+    })),
+  }
+}
 
 function openContext(request: Request, context: RequestContext, services: Services): FetchContext | KafkaError {
   const { sessionId, sessionEpoch } = request
@@ -127,8 +134,9 @@ function namedPartitions(request: Request, context: RequestContext, services: Se
         partition: asked.partition,
         fetchOffset: asked.fetchOffset,
         maxBytes: asked.partitionMaxBytes,
-        currentLeaderEpoch: asked.currentLeaderEpoch,
-        lastFetchedEpoch: asked.lastFetchedEpoch,
+        // Anything negative means "does not say".
+        currentLeaderEpoch: Math.max(-1, asked.currentLeaderEpoch),
+        lastFetchedEpoch: Math.max(-1, asked.lastFetchedEpoch),
         sentHighWatermark: -1,
         sentLogStartOffset: -1,
       })
@@ -161,18 +169,12 @@ function paramsOf(request: Request, { apiVersion }: RequestContext, services: Se
   const maxBytes = Math.min(request.maxBytes, services.config.get('fetch.max.bytes'))
   return {
     replicaId,
-    upTo: isFollower || replicaId === FUTURE_REPLICA_ID ? 'logEnd' : isolation(request.isolationLevel),
+    upTo: isFollower || replicaId === FUTURE_REPLICA_ID ? 'logEnd' : VISIBLE[request.isolationLevel]!,
     mustLead: isFollower || apiVersion < READ_FROM_FOLLOWERS_FROM,
     minBytes: Math.min(request.minBytes, maxBytes),
     maxBytes,
     maxWaitMs: request.maxWaitMs,
   }
-}
-
-function isolation(level: number): ReadUpTo {
-  if (level === 0) return 'highWatermark'
-  if (level === 1) return 'lastStable'
-  throw new RangeError(`no isolation level ${level}`)
 }
 
 function failure(partitionIndex: number, error: KafkaError): PartitionData {

@@ -283,6 +283,17 @@ describe('Fetch', () => {
     expect((await step(4)).errorCode).toBe(errors.FETCH_SESSION_ID_NOT_FOUND.code)
   })
 
+  it('takes any negative leader epoch for none, and refuses an isolation level that does not exist', async () => {
+    const client = connect()
+    const topic = await newTopic(client)
+    const request = fetchRequest(topic.id)
+    const partitions = [{ ...request.topics[0]!.partitions[0]!, currentLeaderEpoch: -2, lastFetchedEpoch: -7 }]
+    const { responses } = await client.call(apis.Fetch, 13, { ...request, topics: [{ topicId: topic.id, partitions }] })
+    expect(responses[0]!.partitions[0]!.errorCode).toBe(0)
+    const refused = await client.call(apis.Fetch, 13, { ...request, isolationLevel: 9 })
+    expect(refused).toMatchObject({ errorCode: errors.UNKNOWN_SERVER_ERROR.code, responses: [] })
+  })
+
   it('drops a partition from a session when told to', async () => {
     const client = connect()
     const topic = await newTopic(client, 2)
