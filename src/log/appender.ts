@@ -4,6 +4,7 @@ import type { EpochEntry } from './epoch-cache.ts'
 import { Flusher } from './flusher.ts'
 import { type LogState, messageOf } from './log-state.ts'
 import { type PreparedAppend, prepareAppend } from './prepare.ts'
+import { encodeSnapshot } from './producer-snapshot.ts'
 import { Segment } from './segment.ts'
 import type { AbortedTxn } from './txn-index.ts'
 import type { AppendInfo, AppendOptions } from './types.ts'
@@ -156,26 +157,24 @@ export class Appender {
     return entries > 0 && entries >= Math.floor(config.segmentIndexBytes / TIME_ENTRY_BYTES) - 1
   }
 
-  /** Begins a new active segment. Throws what the disk throws. */
+  /**
+   * Begins a new active segment. Its file and the snapshot that goes with it are made once all that comes before is
+   * written: a process that dies in between must not leave a log that seems to go on past a hole, or a snapshot that
+   * knows batches which the log has not. Throws what the disk throws.
+   */
   roll(baseOffset: number): Segment {
     const state = this.#state
     const { disk, time, random } = state.environment
     const { segmentJitterMs, segmentMs } = state.config
     const jitterMs = Math.min(segmentJitterMs, segmentMs, MAX_JITTER_MS)
-    const segment = Segment.create(disk, state.directory, baseOffset, {
-      nowMs: time.nowMs(),
-      rollJitterMs: jitterMs > 0 ? random.below(jitterMs) : 0,
+    const options = { nowMs: time.nowMs(), rollJitterMs: jitterMs > 0 ? random.below(jitterMs) : 0 }
+    const isNews = baseOffset > state.lastSnapshotOffset
+    const snapshot = isNews ? encodeSnapshot(state.producers.producers) : undefined
+    const segment = Segment.plan(disk, state.directory, baseOffset, options, () => {
+      if (snapshot) state.snapshots.writeEncoded(baseOffset, snapshot)
     })
-    if (baseOffset > state.lastSnapshotOffset) {
-      try {
-        state.snapshots.write(baseOffset, state.producers.producers)
-      } catch (error) {
-        // An empty file of this name would say, after a crash, that the log reaches this far.
-        segment.remove()
-        throw error
-      }
-      state.lastSnapshotOffset = baseOffset
-    }
+    if (this.queue.isIdle) segment.makeFile()
+    if (isNews) state.lastSnapshotOffset = baseOffset
     const full = state.segments.active
     state.segments.push(segment)
     this.flusher.add(full)

@@ -175,7 +175,14 @@ function removeOrphan(context: LoadContext, names: ReadonlySet<string>, name: st
 function recoverTail(context: LoadContext, segments: SegmentList): void {
   const { logger, recoveryPoint } = context
   checkSequence(segments, recoveryPoint)
+  let end: number | undefined
   for (const segment of segments.from(recoveryPoint)) {
+    if (end !== undefined && segment.baseOffset > end && !context.config.cleanupCompact) {
+      // The machine lost power, and a file that was written later reached the disk before the end of this one.
+      logger.warn(`${segment.path} begins past the end of the log; cutting the log off at offset ${end}`)
+      for (const later of segments.removeAbove(segment.baseOffset - 1)) later.remove()
+      break
+    }
     logger.info(`Recovering ${segment.path}`)
     const { damage, nextOffset } = recoverSegment(context, segments, segment)
     if (damage && nextOffset < recoveryPoint) throw damage
@@ -191,6 +198,7 @@ function recoverTail(context: LoadContext, segments: SegmentList): void {
       context.snapshots.write(nextOffset, context.producers.producers)
     }
     if (damage) break
+    end = nextOffset
   }
   context.epochs.save()
 }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { MemoryDisk } from '../platform/memory-disk.ts'
 import { BatchView } from '../protocol/records/batch.ts'
 import { LogError } from './append-error.ts'
 import type { PartitionLog } from './partition-log.ts'
@@ -30,6 +31,53 @@ async function logOf(environment: TestEnvironment, values: readonly string[], co
 }
 
 const valuesOf = async (log: PartitionLog) => (await readValues(log)).map(([, value]) => value)
+
+describe('a segment that begins while batches before it are on their way', () => {
+  const PRODUCER = { producerId: 7, producerEpoch: 0 }
+
+  it('is not there after a kill that they did not outlive, and neither are they', async () => {
+    const environment = testEnvironment()
+    const { disk } = environment
+    const config = { segmentBytes: 200, flushMessages: 1 }
+    const log = openLog(environment, config)
+    const batches = [0, 1, 2, 3].map((baseSequence) => batchOf(['x'], { ...PRODUCER, baseSequence }))
+    // The first is written at once and waits for its sync; the others wait for the first.
+    const appends = batches.map((batch) => log.append([Buffer.from(batch)], CLIENT).catch(() => {}))
+    await Promise.resolve()
+    await Promise.resolve()
+    const files = disk.list(DIRECTORY).map(({ name }) => name)
+    expect(files.filter((name) => name.endsWith('.log'))).toEqual(['00000000000000000000.log'])
+    expect(files.filter((name) => name.endsWith('.snapshot'))).toEqual([])
+    const killed = copyOf(disk)
+    await Promise.all(appends)
+    expect(log.segmentCount).toBeGreaterThan(1)
+    const again = openLog({ ...environment, disk: killed }, config)
+    const end = again.logEndOffset
+    expect(end).toBeLessThan(4)
+    const resent = await again.append([Buffer.from(batches[end]!)], CLIENT)
+    expect(resent).toMatchObject({ firstOffset: end, duplicate: false })
+  })
+
+  it('is cut off when the end of the one before it was lost with the power', async () => {
+    const environment = testEnvironment()
+    const log = await logOf(environment, ['a', 'b', 'c', 'd'], { segmentBytes: 150 })
+    expect(log.segmentCount).toBe(2)
+    const { disk } = environment
+    disk.replaceFile(FIRST, disk.readFile(FIRST).subarray(0, log.sizeBytes / 4))
+    const again = openLog(environment, { segmentBytes: 150 })
+    expect(await valuesOf(again)).toEqual(['a'])
+    expect(again.segmentCount).toBe(1)
+  })
+})
+
+/** What a process that is killed now would leave. */
+function copyOf(disk: MemoryDisk): MemoryDisk {
+  const copy = new MemoryDisk()
+  copy.makeDirectory(DIRECTORY)
+  for (const { name } of disk.list(DIRECTORY))
+    copy.replaceFile(`${DIRECTORY}/${name}`, disk.readFile(`${DIRECTORY}/${name}`))
+  return copy
+}
 
 describe('damage', () => {
   it('past the recovery point is cut off', async () => {

@@ -29,6 +29,8 @@ export class Segment {
   #readsUnderWay = 0
   #closeWhenIdle = false
   #isNew = false
+  /** There while the file is only planned. */
+  #beforeFile: (() => void) | undefined
   /** Bytes written. */
   sizeBytes: number
   /** Bytes written or on their way. */
@@ -63,17 +65,31 @@ export class Segment {
     this.txnIndex = new TxnIndex(disk, offsetPath(directory, baseOffset, TXN_INDEX_SUFFIX))
   }
 
-  /** A new, empty segment; what another of this name left behind is overwritten. */
+  /** A new, empty segment with its file; what another of this name left behind is overwritten. */
   static create(
     disk: Disk,
     directory: string,
     baseOffset: number,
     options: { nowMs: number; rollJitterMs: number },
   ): Segment {
+    const segment = Segment.plan(disk, directory, baseOffset, options, () => {})
+    segment.makeFile()
+    return segment
+  }
+
+  /**
+   * A new segment whose file is made by `makeFile`, or with its first write; `before` runs just before that. Batches of
+   * the segment before it may still be on their way, and a file of this name would say, after a crash, that they are there.
+   */
+  static plan(
+    disk: Disk,
+    directory: string,
+    baseOffset: number,
+    options: { nowMs: number; rollJitterMs: number },
+    before: () => void,
+  ): Segment {
     const segment = new Segment(disk, directory, baseOffset, { sizeBytes: 0, ...options })
-    const file = disk.open(segment.path, 'create')
-    if (file.sizeBytes() > 0) file.truncate(0)
-    segment.#file = file
+    segment.#beforeFile = before
     segment.index.reset()
     segment.timeIndex.reset()
     segment.txnIndex.startEmpty()
@@ -82,11 +98,22 @@ export class Segment {
     return segment
   }
 
+  /** Makes the file of a planned segment. Throws what the disk throws; the segment is still only planned then. */
+  makeFile(): void {
+    if (!this.#beforeFile) return
+    this.#beforeFile()
+    const file = this.#disk.open(this.path, 'create')
+    if (file.sizeBytes() > 0) file.truncate(0)
+    this.#file = file
+    this.#beforeFile = undefined
+  }
+
   get path(): string {
     return offsetPath(this.#directory, this.baseOffset, LOG_SUFFIX)
   }
 
   get file(): DiskFile {
+    this.makeFile()
     this.#file ??= this.#disk.open(this.path, 'write')
     return this.#file
   }
@@ -142,6 +169,7 @@ export class Segment {
    * there is none. Throws DamageError.
    */
   positionOf(offset: number, from = this.index.lookup(offset)): number {
+    if (this.sizeBytes === 0) return 0
     const blocks = new BlockReader(this.file, from, this.sizeBytes)
     while (blocks.next()) if (blocks.batch.lastOffset >= offset) return blocks.positionBytes
     return this.sizeBytes
@@ -150,6 +178,7 @@ export class Segment {
   /** The offset after the last batch. Throws DamageError. */
   readNextOffset(): number {
     let next = this.baseOffset
+    if (this.sizeBytes === 0) return next
     const blocks = new BlockReader(this.file, this.index.lookup(this.index.lastOffset()), this.sizeBytes)
     while (blocks.next()) next = blocks.batch.nextOffset
     return next
@@ -168,6 +197,7 @@ export class Segment {
 
   /** No more batches come: the last timestamp goes into the index, and the indexes to disk. */
   finish(): void {
+    if (this.#beforeFile) return
     if (this.maxTimestamp >= 0) this.timeIndex.append(this.maxTimestamp, this.maxTimestampOffset)
     this.index.writeOut()
     this.timeIndex.writeOut()
@@ -176,6 +206,7 @@ export class Segment {
 
   /** Brings the batches onto stable storage. */
   async syncData(): Promise<void> {
+    if (this.#beforeFile) return
     const file = this.beginRead()
     try {
       // The name of a new file is in the directory, which is written apart from it.
@@ -219,11 +250,12 @@ export class Segment {
   cutToWritten(): void {
     this.stagedBytes = this.sizeBytes
     if (this.sizeBytes === 0) this.firstTimestamp = undefined
-    this.file.truncate(this.sizeBytes)
+    if (!this.#beforeFile) this.file.truncate(this.sizeBytes)
   }
 
   /** Drops the batches from the one that holds `offset` on. */
   truncateTo(offset: number, nowMs: number): void {
+    if (this.#beforeFile) return
     const position = this.positionOf(offset)
     this.index.truncateTo(offset)
     this.timeIndex.truncateTo(offset)

@@ -34,7 +34,12 @@ export class Snapshots {
   }
 
   write(offset: number, producers: ReadonlyMap<number, ProducerEntry>): void {
-    replaceUnsynced(this.#disk, this.#path(offset), encodeSnapshot(producers))
+    this.writeEncoded(offset, encodeSnapshot(producers))
+  }
+
+  /** As `write`, of a state that has moved on since it was encoded. */
+  writeEncoded(offset: number, snapshot: Buffer): void {
+    replaceUnsynced(this.#disk, this.#path(offset), snapshot)
     if (!this.#offsets.includes(offset)) this.#offsets = [...this.#offsets, offset].sort((a, b) => a - b)
   }
 
