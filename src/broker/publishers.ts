@@ -69,7 +69,7 @@ export class ReplicaPublisher implements MetadataPublisher {
     }
     if (!delta.isInitial) this.#applyConfigs(delta)
     this.#replicas.apply(changed, removed)
-    if (delta.isInitial) this.#replicas.removeStrays()
+    if (delta.isInitial) this.#replicas.setStraysAside()
   }
 
   #applyConfigs(delta: MetadataDelta): void {

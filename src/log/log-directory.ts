@@ -72,9 +72,21 @@ export class LogDirectory {
     }
   }
 
+  /**
+   * A new log must not find what the checkpoints say of an older one of its name: after a crash it would be cut off at
+   * the other's log start, or be taken for damaged. Throws what the disk throws.
+   */
+  forget(topic: string, partition: number): void {
+    const line = `\n${topic} ${partition} `
+    if (this.#written.get(RECOVERY_POINTS)?.includes(line)) this.writeRecoveryPoints()
+    if (this.#written.get(LOG_STARTS)?.includes(line)) this.writeLogStarts()
+  }
+
   #read(name: string): ReadonlyMap<string, number> {
-    const offsets = readOffsets(this.#disk, `${this.path}/${name}`)
-    if (!offsets) this.#logger.warn(`${this.path}/${name} is damaged and of no use`)
+    const path = `${this.path}/${name}`
+    const offsets = readOffsets(this.#disk, path)
+    if (offsets) this.#written.set(name, readIfThere(this.#disk, path)?.toString('utf8') ?? '')
+    else this.#logger.warn(`${this.path}/${name} is damaged and of no use`)
     return offsets ?? new Map()
   }
 

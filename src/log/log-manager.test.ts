@@ -61,6 +61,41 @@ describe('the logs of a broker', () => {
     manager.abandon()
   })
 
+  it('keeps what is set aside, over starts too', async () => {
+    const environment = testEnvironment()
+    const { disk, time } = environment
+    const manager = openManager(environment)
+    await manager.create('t', 0, TOPIC_ID, DEFAULT_CONFIG).append([batchOf(['x'])], CLIENT)
+    manager.setAside('t', 0)
+    expect(manager.get('t', 0)).toBeUndefined()
+    manager.abandon()
+    const again = openManager(environment)
+    await time.advance(10 * DEFAULT_CONFIG.fileDeleteDelayMs)
+    const [name] = disk.list('/a').flatMap((entry) => (entry.isDirectory ? [entry.name] : []))
+    expect(name).toMatch(/^t-0\.[0-9a-f]{32}-stray$/)
+    expect(disk.stat(`/a/${name}/00000000000000000000.log`)?.sizeBytes).toBeGreaterThan(0)
+    expect([...again.all()]).toEqual([])
+    again.abandon()
+  })
+
+  it('does not take the checkpoints of a deleted log for those of a new one of its name', async () => {
+    const environment = testEnvironment()
+    const options = { logStartIntervalMs: 1000, recoveryPointIntervalMs: 1000, initialTaskDelayMs: 1000 }
+    const manager = openManager(environment, options)
+    const old = manager.create('t', 0, TOPIC_ID, DEFAULT_CONFIG)
+    await old.append([batchOf(['a', 'b', 'c', 'd'])], CLIENT)
+    await old.flush()
+    old.advanceHighWatermark(4)
+    old.advanceLogStart(3, 'a test')
+    await environment.time.advance(1000)
+    manager.delete('t', 0)
+    await manager.create('t', 0, TOPIC_ID, DEFAULT_CONFIG).append([batchOf(['new'])], CLIENT)
+    manager.abandon()
+    const again = openManager(environment)
+    expect(again.get('t', 0)).toMatchObject({ logStartOffset: 0, logEndOffset: 1, offline: undefined })
+    again.abandon()
+  })
+
   it('finishes deletions that a shutdown interrupted', async () => {
     const environment = testEnvironment()
     environment.disk.makeDirectory('/a/t-0.0123456789abcdef0123456789abcdef-delete')

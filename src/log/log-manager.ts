@@ -11,6 +11,7 @@ import type { LogConfig, LogDirInfo } from './types.ts'
 const METADATA_LOG = '__cluster_metadata-0'
 const MAX_FILE_NAME_CHARS = 255
 const DELETE_SUFFIX = '-delete'
+const STRAY_SUFFIX = '-stray'
 
 export interface LogManagerOptions {
   readonly environment: LogEnvironment
@@ -96,6 +97,10 @@ export class LogManager {
     const checkpoints = directory.readCheckpoints()
     for (const { name, isDirectory } of disk.list(directory.path)) {
       if (!isDirectory || name === METADATA_LOG) continue
+      if (name.endsWith(STRAY_SUFFIX)) {
+        logger.warn(`${directory.path}/${name} is of a partition that the metadata did not know; it is left alone`)
+        continue
+      }
       if (name.endsWith(DELETE_SUFFIX)) {
         this.#removeLater(`${directory.path}/${name}`, this.#options.configOf('').fileDeleteDelayMs)
         continue
@@ -169,6 +174,7 @@ export class LogManager {
     const directory = healthy.sort((a, b) => a.logs.size - b.logs.size)[0]
     if (!directory) throw new LogError('KAFKA_STORAGE_ERROR', 'No log directory can be used')
     try {
+      directory.forget(topic, partition)
       const state = { topicId, cleanShutdown: true, recoveryPoint: 0, logStartOffset: 0, highWatermark: 0 }
       return this.#open(directory, topic, partition, config, state)
     } catch (error) {
@@ -185,11 +191,27 @@ export class LogManager {
    * still answered. Throws LogError KAFKA_STORAGE_ERROR.
    */
   delete(topic: string, partition: number): void {
+    const log = this.get(topic, partition)
+    const path = this.#takeAway(topic, partition, DELETE_SUFFIX)
+    if (log && path !== undefined) this.#removeLater(path, log.config.fileDeleteDelayMs)
+  }
+
+  /**
+   * As `delete`, but the renamed directory stays, as with Apache Kafka: for a log that the metadata does not know, which
+   * may as well mean that the metadata is what was lost. Throws LogError KAFKA_STORAGE_ERROR.
+   */
+  setAside(topic: string, partition: number): void {
+    const path = this.#takeAway(topic, partition, STRAY_SUFFIX)
+    if (path !== undefined) this.#environment.logger.warn(`${topic}-${partition} is kept as ${path}`)
+  }
+
+  /** Renames a log's directory and forgets the log; answers the new path, undefined when there is no such log. */
+  #takeAway(topic: string, partition: number, ending: string): string | undefined {
     const key = partitionKey(topic, partition)
     const log = this.#logs.get(key)
     const directory = this.#directories.find((candidate) => candidate.logs.get(key) === log)
-    if (!log || !directory) return
-    const suffix = `-${partition}.${this.#environment.random.bytes(16).toString('hex')}${DELETE_SUFFIX}`
+    if (!log || !directory) return undefined
+    const suffix = `-${partition}.${this.#environment.random.bytes(16).toString('hex')}${ending}`
     const path = `${directory.path}/${topic.slice(0, MAX_FILE_NAME_CHARS - suffix.length)}${suffix}`
     try {
       log.markDeleted(path)
@@ -202,8 +224,8 @@ export class LogManager {
     }
     this.#logs.delete(key)
     directory.logs.delete(key)
-    this.#removeLater(path, log.config.fileDeleteDelayMs)
     this.#inDirectories((each) => each.writeHighWatermarks())
+    return path
   }
 
   #removeLater(path: string, delayMs: number): void {

@@ -15,6 +15,7 @@ const TOPIC_ID = 'AAAAAAAAAAAAAAAAAAAAAQ'
 class MemoryLogs implements Logs {
   readonly #environment: TestEnvironment
   readonly #logs = new Map<string, PartitionLog>()
+  readonly aside: string[] = []
 
   constructor(environment: TestEnvironment) {
     this.#environment = environment
@@ -35,6 +36,11 @@ class MemoryLogs implements Logs {
   delete(topic: string, partition: number): void {
     this.#logs.delete(`${topic}-${partition}`)
     this.#environment.disk.removeTree(`/data/${topic}-${partition}`)
+  }
+
+  setAside(topic: string, partition: number): void {
+    this.#logs.delete(`${topic}-${partition}`)
+    this.aside.push(`${topic}-${partition}`)
   }
 
   all(): Iterable<PartitionLogApi> {
@@ -278,9 +284,10 @@ describe('ReplicaManager', () => {
     expect(replicas.get('topic', 0)).toMatchObject({ topicId: again.topicId, log: { logEndOffset: 0 } })
   })
 
-  it('removes logs that no partition has, and no others', async () => {
+  it('sets logs aside that no partition has, and no others', async () => {
     logs.create('gone', 0, 'AAAAAAAAAAAAAAAAAAAAAA')
-    replicas.removeStrays()
+    replicas.setStraysAside()
+    expect(logs.aside).toEqual(['gone-0'])
     expect([...logs.all()].map(({ topic, partition }) => `${topic}-${partition}`)).toEqual(['topic-0', 'topic-1'])
   })
 })

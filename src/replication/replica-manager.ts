@@ -17,6 +17,8 @@ export interface Logs {
   get(topic: string, partition: number): PartitionLogApi | undefined
   create(topic: string, partition: number, topicId: string, config: LogConfig): PartitionLogApi
   delete(topic: string, partition: number): void
+  /** Takes a log out of use, but keeps what is in it. */
+  setAside(topic: string, partition: number): void
   all(): Iterable<PartitionLogApi>
 }
 
@@ -107,8 +109,8 @@ export class ReplicaManager {
     let log = this.#logs.get(topic, partition)
     if (log !== undefined && log.topicId !== '' && log.topicId !== topicId) {
       // A topic of the same name was deleted and made again while this broker was down.
-      this.#logger.warn(`Log of ${topic}-${partition} is of topic id ${log.topicId}, not ${topicId}: removing it`)
-      this.#logs.delete(topic, partition)
+      this.#logger.warn(`Log of ${topic}-${partition} is of topic id ${log.topicId}, not ${topicId}`)
+      this.#logs.setAside(topic, partition)
       log = undefined
     }
     if (log === undefined) log = this.#logs.create(topic, partition, topicId, config.log)
@@ -135,12 +137,15 @@ export class ReplicaManager {
     known.wakeAll()
   }
 
-  /** After the first image: logs that no partition has are of topics that were deleted while this broker was down. */
-  removeStrays(): void {
+  /**
+   * After the first image: logs that no partition has are of topics that were deleted while this broker was down, or the
+   * metadata was lost. They are kept aside.
+   */
+  setStraysAside(): void {
     const strays = [...this.#logs.all()].filter((log) => this.get(log.topic, log.partition)?.log !== log)
     for (const log of strays) {
-      this.#logger.warn(`Log of ${log.topic}-${log.partition} belongs to no partition of this broker: removing it`)
-      this.#guard(log, () => this.#logs.delete(log.topic, log.partition))
+      this.#logger.warn(`Log of ${log.topic}-${log.partition} belongs to no partition of this broker`)
+      this.#guard(log, () => this.#logs.setAside(log.topic, log.partition))
     }
   }
 
