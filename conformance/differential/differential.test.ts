@@ -7,13 +7,30 @@ import { startTarget } from '../harness/target.ts'
 import { allowedDifferences } from './allowed.ts'
 import { comparable, differences } from './compare.ts'
 import { type ApiName, Probe } from './probe.ts'
-import type { Scenario } from './scenario.ts'
+import { type Scenario, warmedUp } from './scenario.ts'
+import { adminScenarios } from './scenarios/admin.ts'
+import { configValueScenarios } from './scenarios/config-values.ts'
 import { configScenarios } from './scenarios/configs.ts'
+import { connectionScenarios, frameScenariosOf, versionScenarioOf } from './scenarios/frames.ts'
 import { groupScenarios } from './scenarios/groups.ts'
 import { recordScenarios } from './scenarios/records.ts'
 import { topicScenarios } from './scenarios/topics.ts'
 
-const scenarios: readonly Scenario[] = [...topicScenarios, ...recordScenarios, ...configScenarios, ...groupScenarios]
+const stories: readonly Scenario[] = [
+  ...topicScenarios,
+  ...recordScenarios,
+  ...adminScenarios,
+  ...configScenarios,
+  ...configValueScenarios,
+  ...groupScenarios,
+]
+const compared = stories.map(({ api }) => api)
+const scenarios: readonly Scenario[] = [
+  ...stories,
+  ...connectionScenarios,
+  versionScenarioOf(compared),
+  ...frameScenariosOf(compared),
+]
 
 /** What the oracle needs to start with little memory, for both; and what keeps the scenarios short. */
 const overrides = {
@@ -38,6 +55,7 @@ beforeAll(async () => {
   probe.close()
   for (const broker of [ottla, oracle]) {
     const asker = new Probe(broker)
+    await warmedUp(asker)
     clusterIds.set(broker, (await asker.quietly('DescribeCluster', 0, {})).clusterId)
     asker.close()
   }
@@ -55,8 +73,9 @@ async function tell(scenario: Scenario, version: number, name: string): Promise<
   const [ours, theirs] = probes.map((probe) => probe.transcript.map((exchange) => comparable(exchange, probe.symbols)))
   const found: string[] = []
   for (let index = 0; index < Math.min(ours!.length, theirs!.length); index++) {
-    const { api } = probes[1].transcript[index]!
-    found.push(...differences(ours![index]!, theirs![index]!, `#${index} ${api}`))
+    const { api, note } = probes[1].transcript[index]!
+    const path = note === undefined ? `#${index} ${api}` : `#${index} (${note}) ${api}`
+    found.push(...differences(ours![index]!, theirs![index]!, path))
   }
   if (ours!.length !== theirs!.length)
     found.push(`Ottla answered ${ours!.length} times, Apache Kafka ${theirs!.length}`)

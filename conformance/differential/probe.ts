@@ -22,6 +22,8 @@ export interface Exchange {
   readonly api: ApiName
   readonly version: number
   readonly response: Body | 'connection closed' | 'no answer'
+  /** What is special about the request, for whoever reads of a difference. */
+  readonly note?: string | undefined
 }
 
 /**
@@ -33,6 +35,8 @@ export class Probe {
   readonly broker: Broker
   readonly transcript: Exchange[] = []
   readonly symbols = new Map<string | number, string>()
+  /** What the requests are sent under. */
+  clientId = 'differential'
   #connection: RawConnection | undefined
   #correlationId = 0
 
@@ -48,16 +52,34 @@ export class Probe {
   }
 
   /** Sends one request, writes the exchange down and answers the response; `{}` where the connection was closed. */
-  async send(api: ApiName, version: number, body: Body): Promise<Body> {
+  async send(api: ApiName, version: number, body: Body, note?: string): Promise<Body> {
     const correlationId = ++this.#correlationId
-    const header = { correlationId, clientId: 'differential' }
+    const header = { correlationId, clientId: this.clientId }
     const request = Buffer.concat(encodeRequest(apiOf(api), version, header, body))
-    return this.#record(api, version, request.subarray(4), correlationId)
+    const connection = await this.#connect()
+    connection.send(request.subarray(4))
+    return this.#await(connection, api, version, ANSWER_WITHIN_MS, note, correlationId)
   }
 
   /** Like `send`, with a frame made by hand: header and body without the length. */
-  async sendBytes(api: ApiName, version: number, frame: Buffer): Promise<Body> {
-    return this.#record(api, version, frame, undefined)
+  async sendBytes(api: ApiName, version: number, frame: Buffer, note: string, withinMs: number): Promise<Body> {
+    const connection = await this.#connect()
+    connection.send(frame)
+    return this.#await(connection, api, version, withinMs, note)
+  }
+
+  /** Sends bytes as they are, the length field included, and expects one answer to them, or none in `withinMs`. */
+  async sendRaw(api: ApiName, version: number, bytes: Buffer, note: string, withinMs = ANSWER_WITHIN_MS) {
+    const connection = await this.#connect()
+    connection.socket.write(bytes)
+    return this.#await(connection, api, version, withinMs, note)
+  }
+
+  /** Sends a request that has no answer. */
+  async sendUnanswered(api: ApiName, version: number, body: Body): Promise<void> {
+    const connection = await this.#connect()
+    const header = { correlationId: ++this.#correlationId, clientId: this.clientId }
+    connection.send(Buffer.concat(encodeRequest(apiOf(api), version, header, body)).subarray(4))
   }
 
   /** Sends and forgets the answer: to set the stage, not part of what is compared. Fails on a closed connection. */
@@ -81,22 +103,28 @@ export class Probe {
     this.#connection = undefined
   }
 
-  async #record(api: ApiName, version: number, frame: Buffer, correlationId: number | undefined): Promise<Body> {
-    const connection = await this.#connect()
+  async #await(
+    connection: RawConnection,
+    api: ApiName,
+    version: number,
+    withinMs: number,
+    note?: string,
+    correlationId?: number,
+  ): Promise<Body> {
     let answer: Buffer
     try {
-      answer = await connection.exchange(frame, ANSWER_WITHIN_MS)
+      answer = await connection.receive(withinMs)
     } catch {
       const response = connection.open ? 'no answer' : 'connection closed'
       this.close()
-      this.transcript.push({ api, version, response })
+      this.transcript.push({ api, version, response, note })
       return {}
     }
     if (correlationId !== undefined && answer.readInt32BE(0) !== correlationId) {
       throw new Error(`${this.broker.kind} answers ${api} v${version} with a foreign correlation id`)
     }
     const response = decodeResponse(apiOf(api), version, answer).body
-    this.transcript.push({ api, version, response })
+    this.transcript.push({ api, version, response, note })
     return response
   }
 

@@ -49,6 +49,28 @@ async function untilLed(probe: Probe, name: string, partitions: number): Promise
   throw new Error(`topic ${name} has no leader`)
 }
 
+/** Until the broker coordinates groups and gives out producer ids; Apache Kafka prepares both when first asked. */
+export async function warmedUp(probe: Probe): Promise<void> {
+  await producerIdOf(probe)
+  for (let attempt = 0; attempt < 500; attempt++) {
+    const found = await probe.quietly('FindCoordinator', 4, { keyType: 0, coordinatorKeys: ['g'] })
+    if (found.coordinators[0].errorCode === 0) return
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+  throw new Error('no coordinator')
+}
+
+/** A new producer id; asks until there is one. */
+export async function producerIdOf(probe: Probe): Promise<number> {
+  for (let attempt = 0; attempt < 500; attempt++) {
+    const body = { transactionalId: null, transactionTimeoutMs: 60_000 }
+    const answer = await probe.quietly('InitProducerId', 4, body)
+    if (answer.errorCode === 0 && answer.producerId >= 0) return answer.producerId
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+  throw new Error('no producer id')
+}
+
 export function range(count: number): number[] {
   return Array.from({ length: count }, (_, index) => index)
 }
@@ -95,7 +117,19 @@ export async function write(probe: Probe, topic: string, bytes: Buffer, partitio
   return answer.baseOffset
 }
 
-/** Apache Kafka answers a change of configs before its brokers have it; what is compared comes after. */
+/**
+ * Apache Kafka answers a change before its broker has it; what is compared comes after. The broker is asked until it has
+ * read the metadata log as far as the quorum had written it, and given a moment to put the change into force.
+ */
 export async function settled(probe: Probe): Promise<void> {
-  if (probe.broker.kind === 'oracle') await new Promise((resolve) => setTimeout(resolve, 150))
+  if (probe.broker.kind !== 'oracle') return
+  const partitions = [{ partitionIndex: 0 }]
+  const quorum = await probe.quietly('DescribeQuorum', 1, { topics: [{ topicName: '__cluster_metadata', partitions }] })
+  const { highWatermark } = quorum.topics[0].partitions[0]
+  for (;;) {
+    const versions = await probe.quietly('ApiVersions', 3, { clientSoftwareName: 'x', clientSoftwareVersion: '1' })
+    if (versions.finalizedFeaturesEpoch >= highWatermark - 1) break
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+  await new Promise((resolve) => setTimeout(resolve, 15))
 }

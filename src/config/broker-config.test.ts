@@ -175,6 +175,15 @@ describe('dynamic configs', () => {
     [{ 'log.retention.ms': '0' }, false, 'log.retention.ms must be unlimited (-1) or, greater than or equal to 1'],
     [{ 'max.connections': '5', 'leader.replication.throttled.rate': '1' }, false, 'accepted'],
     [{ 'made.up': 'x' }, false, 'accepted'],
+    [{ 'num.io.threads': '4' }, false, 'accepted'],
+    [{ 'num.io.threads': '16' }, false, 'accepted'],
+    [{ 'num.io.threads': '3' }, false, 'num.io.threads=3, value should be at least half the current value 8'],
+    [{ 'num.io.threads': '17' }, false, 'num.io.threads=17, value should not be greater than double the current'],
+    [{ 'log.local.retention.ms': '604800000' }, false, 'accepted'],
+    [{ 'log.local.retention.ms': '604800001' }, false, 'Value must not be more than log.retention.ms property value'],
+    [{ 'log.local.retention.ms': '-1' }, false, 'Value must not be -1 as log.retention.ms value is set as 604800000'],
+    [{ 'log.local.retention.bytes': '-1' }, false, 'accepted'],
+    [{ 'log.local.retention.bytes': '9', 'log.retention.bytes': '8' }, false, 'Value must not be more than'],
   ])('%j', (properties, perBroker, message) => {
     const node = config()
     expect(refusal(() => checkDynamicConfigs(map(properties as Record<string, string>), perBroker, node))).toContain(

@@ -1,5 +1,6 @@
+import { logRetentionMs } from './broker-checks.ts'
 import type { BrokerConfig, Properties } from './broker-config.ts'
-import { ConfigError } from './config-error.ts'
+import { ConfigError, invalidValue } from './config-error.ts'
 import { brokerSetting, brokerSettings, lookup } from './settings.ts'
 import { listenerOverride } from './synonyms.ts'
 import { parseSetting } from './values.ts'
@@ -17,6 +18,22 @@ const PER_LISTENER = [
   'ssl.keystore.key',
   'ssl.truststore.type',
 ]
+
+/** May be at most halved or doubled at a time. */
+const THREAD_COUNTS = [
+  'background.threads',
+  'num.io.threads',
+  'num.network.threads',
+  'num.recovery.threads.per.data.dir',
+  'num.replica.fetchers',
+  'remote.log.manager.copier.thread.pool.size',
+  'remote.log.manager.expiration.thread.pool.size',
+  'remote.log.manager.follower.thread.pool.size',
+  'remote.log.reader.threads',
+] as const
+
+/** The value of log.local.retention.* that takes log.retention.*. */
+const SAME_AS_RETENTION = -2
 
 const CLUSTER_LEVEL_LISTENER_SETTINGS = ['max.connections', 'max.connection.creation.rate', 'num.network.threads']
 
@@ -57,10 +74,36 @@ export function checkDynamicConfigs(properties: Properties, perBroker: boolean, 
       )
     }
     const { ownDynamic, defaultDynamic } = broker.layers()
-    if (perBroker) broker.checkedWith(defaultDynamic, properties)
-    else broker.checkedWith(properties, ownDynamic)
+    checkChange(
+      broker,
+      perBroker ? broker.checkedWith(defaultDynamic, properties) : broker.checkedWith(properties, ownDynamic),
+    )
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
     throw new ConfigError(error.message, 'INVALID_REQUEST')
   }
+}
+
+/** What may not change too far at once. */
+function checkChange(before: BrokerConfig, after: BrokerConfig): void {
+  for (const name of THREAD_COUNTS) {
+    const old = before.get(name)
+    const count = after.get(name)
+    if (count === old) continue
+    const failed = `Dynamic thread count update validation failed for ${name}=${count}, value should`
+    if (count < Math.floor(old / 2)) throw new ConfigError(`${failed} be at least half the current value ${old}`)
+    if (count > old * 2) throw new ConfigError(`${failed} not be greater than double the current value ${old}`)
+  }
+  checkLocalRetention(after, 'ms', logRetentionMs(after))
+  checkLocalRetention(after, 'bytes', after.get('log.retention.bytes'))
+}
+
+/** What stays on local disk of a tiered topic cannot be more than all of it. */
+function checkLocalRetention(config: BrokerConfig, unit: 'ms' | 'bytes', whole: number): void {
+  const name = `log.local.retention.${unit}` as const
+  const local = config.get(name)
+  if (whole < 0 || local === SAME_AS_RETENTION) return
+  const refuse = (why: string) => invalidValue(name, String(local), why)
+  if (local === -1) throw refuse(`Value must not be -1 as log.retention.${unit} value is set as ${whole}.`)
+  if (local > whole) throw refuse(`Value must not be more than log.retention.${unit} property value: ${whole}`)
 }

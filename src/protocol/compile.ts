@@ -171,7 +171,8 @@ ${cases.join('\n')}
 
 function readExpression(value: ValuePlan, id: number): string {
   if (value.kind === 'primitive') return `r.${value.method}()`
-  if (value.kind === 'struct' && value.presence) return `r.${value.presence}() <= 0 ? null : read${id}(r)`
+  if (value.kind === 'struct' && value.presence)
+    return `r.${value.presence}() ${value.presence === 'int8' ? '<' : '<='} 0 ? null : read${id}(r)`
   return `read${id}(r)`
 }
 

@@ -44,7 +44,8 @@ function readStruct(reader: Reader, plan: StructPlan): Values {
 function readValue(reader: Reader, value: ValuePlan): unknown {
   if (value.kind === 'primitive') return reader[value.method]()
   if (value.kind === 'struct') {
-    const isNull = value.presence !== null && reader[value.presence]() <= 0
+    // In a byte only a negative number says null, in a varint 0 does.
+    const isNull = value.presence !== null && reader[value.presence]() < (value.presence === 'int8' ? 0 : 1)
     return isNull ? null : readStruct(reader, value.struct)
   }
   const { element } = value

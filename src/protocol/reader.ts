@@ -224,9 +224,10 @@ export class Reader {
     return count
   }
 
-  /** Number of tagged fields that follow, capped. */
+  /** Number of tagged fields that follow, capped. To Apache Kafka the number is signed: from 2^31 on there are none. */
   tagCount(): number {
     const count = this.uvarint()
+    if (count >= 2 ** 31) return 0
     if (count > MAX_TAGGED_FIELDS) throw new DecodeError(`${count} tagged fields at ${this.pos}`)
     return count
   }

@@ -3,7 +3,16 @@ import { crc32c } from '../../../src/protocol/records/crc.ts'
 import { Codec } from '../../../src/protocol/records/layout.ts'
 import { ZERO_UUID } from '../../../src/protocol/uuid.ts'
 import type { Body, Probe } from '../probe.ts'
-import { baseTimestamp, batch, makeTopic, produceBody, records, type Scenario, write } from '../scenario.ts'
+import {
+  baseTimestamp,
+  batch,
+  makeTopic,
+  produceBody,
+  producerIdOf,
+  records,
+  type Scenario,
+  write,
+} from '../scenario.ts'
 
 const UNKNOWN_ID = 'AAAAAAAAAAAAAAAAAAAAEA'
 
@@ -114,17 +123,6 @@ function fetchBody(version: number, topic: { name: string; id: string }, options
     topics: options.forgotten ? [] : [{ ...which, partitions: [partition] }],
     ...(version >= 7 && options.forgotten ? { forgottenTopicsData: [{ ...which, partitions: [0] }] } : {}),
   }
-}
-
-/** A new producer id; asks until there is one, as Apache Kafka may still be fetching its block of them. */
-async function producerIdOf(probe: Probe): Promise<number> {
-  for (let attempt = 0; attempt < 100; attempt++) {
-    const body = { transactionalId: null, transactionTimeoutMs: 60_000 }
-    const answer = await probe.quietly('InitProducerId', 4, body)
-    if (answer.errorCode === 0 && answer.producerId >= 0) return answer.producerId
-    await new Promise((resolve) => setTimeout(resolve, 20))
-  }
-  throw new Error('no producer id')
 }
 
 const produce: Scenario[] = [
@@ -393,7 +391,6 @@ const offsets: Scenario[] = [
     title: 'ids for idempotent producers',
     api: 'InitProducerId',
     run: async (probe, version) => {
-      await producerIdOf(probe)
       const ask = async (body: Body) => {
         const answer = await probe.send('InitProducerId', version, body)
         if (answer.producerId > 0) probe.learn(answer.producerId, '<producer id>')

@@ -55,8 +55,6 @@ export const handler = defineHandler({
   request: FetchRequest,
   response: FetchResponse,
   handle(request, context, services) {
-    const { isolationLevel } = request
-    if (isolationLevel !== 0 && isolationLevel !== 1) return fail(request, errors.UNKNOWN_SERVER_ERROR.code, context)
     const fetch = openContext(request, context, services)
     if ('code' in fetch) return { errorCode: fetch.code, sessionId: NO_SESSION }
     const refused: Answer[] = []
@@ -67,6 +65,7 @@ export const handler = defineHandler({
       else refused.push({ key, partition, data: failure(partition.partition, error), sizeBytes: 0 })
     }
     if (wanted.length === 0) return respond(fetch, refused, undefined, request, context, services)
+    if (VISIBLE[request.isolationLevel] === undefined) return fail(request, errors.UNKNOWN_SERVER_ERROR.code, context)
     const specs = wanted.map(([, partition]) => partition)
     const results = services.replicas.fetch(paramsOf(request, context, services), specs, (wake) => {
       context.connection.abandon = wake
