@@ -54,6 +54,7 @@ export function loadLog(context: LoadContext): LoadedLog {
   const segments = openSegments(context, entries)
   if (!context.cleanShutdown) recoverTail(context, segments)
   let nextOffset = segments.count === 0 ? -1 : segments.active.readNextOffset()
+  checkEnd(context, segments, nextOffset)
   if (nextOffset < context.logStartOffset) {
     dropAll(context, segments, nextOffset)
     segments.push(Segment.create(disk, directory, context.logStartOffset, { nowMs: context.nowMs, rollJitterMs: 0 }))
@@ -234,6 +235,14 @@ function checkSequence(segments: SegmentList, recoveryPoint: number): void {
       throw new DamageError(segment.path, 0, 'the file is empty, though a later segment was flushed')
     }
   }
+}
+
+/** What is below the recovery point was on stable storage; a log that ends before it has lost acknowledged records. */
+function checkEnd({ directory, recoveryPoint }: LoadContext, segments: SegmentList, nextOffset: number): void {
+  if (nextOffset >= recoveryPoint || recoveryPoint === 0) return
+  const [path, sizeBytes] = segments.count === 0 ? [directory, 0] : [segments.active.path, segments.active.sizeBytes]
+  const what = `the log ends at offset ${Math.max(0, nextOffset)}, though it was flushed up to ${recoveryPoint}`
+  throw new DamageError(path, sizeBytes, what)
 }
 
 /** The log ends below where it is said to start: its files were taken away. */

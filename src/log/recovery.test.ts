@@ -314,3 +314,43 @@ it('a batch that is on disk is byte for byte what was sent, but for offset and e
   expected.setPartitionLeaderEpoch(8)
   expect(stored).toEqual(sent)
 })
+
+describe('after a clean shutdown', () => {
+  const CLEAN = { cleanShutdown: true, recoveryPoint: 3 }
+
+  it.each([
+    ['whole', 0],
+    ['at its end', 1],
+  ])('an index that is spoiled (%s) does not have the log go on in its middle', async (_, entry) => {
+    const environment = testEnvironment()
+    await (await logOf(environment, ['a', 'b', 'c'], { indexIntervalBytes: 0 })).close()
+    const path = `${DIRECTORY}/00000000000000000000.index`
+    const index = environment.disk.readFile(path)
+    index.fill(0x25, 8 * entry)
+    environment.disk.replaceFile(path, index)
+    const again = openLog(environment, {}, CLEAN)
+    expect(again).toMatchObject({ offline: undefined, logEndOffset: 3 })
+    expect(await valuesOf(again)).toEqual(['a', 'b', 'c'])
+  })
+
+  it('a log that ends below its recovery point is offline', async () => {
+    const environment = testEnvironment()
+    const log = await logOf(environment, ['a', 'b', 'c'])
+    const size = log.sizeBytes / 3
+    await log.close()
+    environment.disk.replaceFile(FIRST, environment.disk.readFile(FIRST).subarray(0, 2 * size))
+    const again = openLog(environment, {}, CLEAN)
+    expect(again.offline).toContain('the log ends at offset 2, though it was flushed up to 3')
+    for (const suffix of ['log', 'index', 'timeindex']) {
+      environment.disk.remove(`${DIRECTORY}/00000000000000000000.${suffix}`)
+    }
+    expect(openLog(environment, {}, CLEAN).offline).toContain('the log ends at offset 0')
+  })
+
+  it('an offset that cannot be in its segment puts the log offline', async () => {
+    const environment = testEnvironment()
+    await (await logOf(environment, ['a'])).close()
+    spoil(environment, FIRST, 1)
+    expect(openLog(environment, {}, CLEAN).offline).toContain('offset too far from base')
+  })
+})

@@ -179,9 +179,26 @@ export class Segment {
   readNextOffset(): number {
     let next = this.baseOffset
     if (this.sizeBytes === 0) return next
+    // An index may have been spoiled behind our back. If this believed one that points past the end, or between two
+    // batches, the log would go on in its middle.
+    if (!this.#isBatchAt(this.index.lookup(this.index.lastOffset()))) this.index.cutTo(0)
     const blocks = new BlockReader(this.file, this.index.lookup(this.index.lastOffset()), this.sizeBytes)
-    while (blocks.next()) next = blocks.batch.nextOffset
+    while (blocks.next()) {
+      const { batch, positionBytes } = blocks
+      checkOffsets(this.path, positionBytes, batch, next)
+      if (!this.canHold(batch.lastOffset)) throw new DamageError(this.path, positionBytes, 'offset too far from base')
+      next = batch.nextOffset
+    }
     return next
+  }
+
+  #isBatchAt(positionBytes: number): boolean {
+    try {
+      return new BlockReader(this.file, positionBytes, this.sizeBytes).next()
+    } catch (error) {
+      if (error instanceof DamageError) return false
+      throw error
+    }
   }
 
   /** Keeps a read from having its file closed under it; `endRead` must follow. */
@@ -339,6 +356,10 @@ export class Segment {
 function checkBatch(path: string, positionBytes: number, batch: BatchView, nextOffset: number): void {
   if (batch.magic === 2 && !batch.isCrcValid()) throw new DamageError(path, positionBytes, 'wrong CRC')
   if (batch.magic !== 2) throw new DamageError(path, positionBytes, `format ${batch.magic} is not supported`)
+  checkOffsets(path, positionBytes, batch, nextOffset)
+}
+
+function checkOffsets(path: string, positionBytes: number, batch: BatchView, nextOffset: number): void {
   if (batch.baseOffset < nextOffset || batch.lastOffsetDelta < 0) {
     throw new DamageError(path, positionBytes, `offset ${batch.baseOffset} where ${nextOffset} or more is expected`)
   }
