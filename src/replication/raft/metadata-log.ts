@@ -1,9 +1,11 @@
 import { type Disk, type DiskFile, diskErrorCode } from '../../platform/disk.ts'
 import type { Logger } from '../../platform/logger.ts'
-import type { BatchView } from '../../protocol/records/batch.ts'
+import { BatchView } from '../../protocol/records/batch.ts'
+import { MAGIC_AT, RECORDS_AT } from '../../protocol/records/layout.ts'
 import { scanBatches } from './batches.ts'
 import { MetadataLogError } from './types.ts'
 
+const EPOCHS = 'leader-epoch-checkpoint'
 const PARTITION_METADATA = 'version: 0\ntopic_id: AAAAAAAAAAAAAAAAAAAAAQ'
 
 interface Segment {
@@ -121,14 +123,15 @@ export class MetadataLog {
 
   /**
    * One write is one batch, so a crash damages the last batch only. A good batch after a bad one means that the bad one
-   * was good once, and acknowledged.
+   * was good once, and acknowledged. It is looked for at every byte, as the length of the bad one may be what is wrong.
    */
   #isFollowedByBatch(file: DiskFile, at: number): boolean {
-    const header = Buffer.alloc(12)
-    if (file.readSync(header, at) < header.length) return false
-    const next = at + header.length + header.readInt32BE(8)
-    if (next <= at || next >= file.sizeBytes()) return false
-    return scanBatches(file, next, () => {}).validBytes > next
+    const tail = Buffer.alloc(Math.max(0, file.sizeBytes() - at))
+    const end = file.readSync(tail, at)
+    for (let next = tail.indexOf(2, MAGIC_AT + 1); next >= 0 && next < end; next = tail.indexOf(2, next + 1)) {
+      if (isBatchAt(tail, next - MAGIC_AT, end, this.#endOffset)) return true
+    }
+    return false
   }
 
   /**
@@ -208,14 +211,28 @@ export class MetadataLog {
   /** Notes where an epoch begins, in the file that Apache Kafka keeps for it. */
   noteEpoch(epoch: number, startOffset: number): void {
     const { disk, directory } = this.#options
-    const path = `${directory}/leader-epoch-checkpoint`
+    const entries = this.#epochLines().filter((line) => Number(line.split(' ')[0]) < epoch)
+    entries.push(`${epoch} ${startOffset}`)
+    const text = `0\n${entries.length}\n${entries.join('\n')}\n`
+    disk.replaceFile(`${directory}/${EPOCHS}`, Buffer.from(text))
+  }
+
+  /**
+   * Where the newest epoch began that is on record, 0 for none. All that was before it was on stable storage: a log that
+   * ends earlier has lost records.
+   */
+  lastEpochStart(): number {
+    return Number(this.#epochLines().at(-1)?.split(' ')[1] ?? 0)
+  }
+
+  #epochLines(): string[] {
+    const { disk, directory } = this.#options
+    const path = `${directory}/${EPOCHS}`
     const text = disk.exists(path) ? disk.readFile(path).toString('latin1') : ''
-    const entries = text
+    return text
       .split('\n')
       .slice(2)
-      .filter((line) => /^\d+ \d+$/.test(line) && Number(line.split(' ')[0]) < epoch)
-    entries.push(`${epoch} ${startOffset}`)
-    disk.replaceFile(path, Buffer.from(`0\n${entries.length}\n${entries.join('\n')}\n`))
+      .filter((line) => /^\d+ \d+$/.test(line))
   }
 
   close(): void {
@@ -234,6 +251,14 @@ function makeSegment(disk: Disk, directory: string, baseOffset: number): Segment
 function removeSegment(disk: Disk, segment: Segment): void {
   const stem = segment.path.slice(0, -'.log'.length)
   for (const suffix of ['.log', '.index', '.timeindex', '.txnindex', '.snapshot']) disk.remove(stem + suffix)
+}
+
+/** Whether a whole, sound batch of offsets past `afterOffset` starts there. */
+function isBatchAt(buffer: Buffer, position: number, end: number, afterOffset: number): boolean {
+  if (end - position < RECORDS_AT) return false
+  const view = new BatchView(buffer, position)
+  const isPlausible = view.sizeBytes >= RECORDS_AT && view.end <= end && view.baseOffset > afterOffset
+  return isPlausible && view.isCrcValid()
 }
 
 function messageOf(error: unknown): string {

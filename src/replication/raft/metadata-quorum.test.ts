@@ -212,6 +212,39 @@ describe('appends', () => {
     expect(world.disk.readFile(LOG)).toEqual(bytes)
   })
 
+  it('are not cut off either when the length of the damaged batch is what is wrong', async () => {
+    const world = new World()
+    const { quorum } = await world.open()
+    const at = world.disk.stat(LOG)!.sizeBytes
+    await quorum.append(['b'])
+    await quorum.append(['c'])
+    const bytes = world.disk.readFile(LOG)
+    for (const length of [1, 0x7fff_ffff]) {
+      bytes.writeInt32BE(length, at + 8)
+      world.disk.replaceFile(LOG, bytes)
+      await expect(world.open()).rejects.toThrow(`${LOG} is damaged at byte ${at}`)
+    }
+  })
+
+  it('are missed when the log ends before its last epoch began', async () => {
+    const world = new World()
+    const { quorum } = await world.open()
+    const size = world.disk.stat(LOG)!.sizeBytes
+    await quorum.append(['a'])
+    await quorum.close()
+    await (await world.open()).quorum.close()
+    world.disk.replaceFile(LOG, world.disk.readFile(LOG).subarray(0, size))
+    await expect(world.open()).rejects.toThrow('the log ends at offset 1, but an epoch began at 2: records are lost')
+  })
+
+  it('are missed when there are none, but partitions', async () => {
+    const world = new World()
+    await (await world.open()).quorum.close()
+    world.disk.makeDirectory(`${DIRECTORY}/topic-0`)
+    world.disk.replaceFile(LOG, Buffer.alloc(0))
+    await expect(world.open()).rejects.toThrow('the log is empty, though there are partitions such as topic-0')
+  })
+
   it('that a full disk refuses fail with all that wait behind them, and the next one succeeds', async () => {
     const world = new World()
     const { quorum, journal } = await world.open()

@@ -220,8 +220,29 @@ export class MetadataQuorum<R = unknown> {
     if (snapshot !== undefined && this.#log.endOffset < snapshot.offset) {
       this.#log.restartAt(snapshot.offset, snapshot.epoch)
     }
+    this.#checkEnd()
     this.#highWatermark = this.#log.endOffset
     this.#nextOffset = this.#log.endOffset
+  }
+
+  /** Starting on metadata that is not all there would be to forget topics that were acknowledged. */
+  #checkEnd(): void {
+    const { endOffset } = this.#log
+    const epochStart = this.#log.lastEpochStart()
+    if (endOffset < epochStart) {
+      throw new MetadataLogError(
+        `${this.#directory}: the log ends at offset ${endOffset}, but an epoch began at ${epochStart}: records are lost`,
+      )
+    }
+    if (endOffset > 0) return
+    const { platform, directory } = this.#options
+    const partition = platform.disk.list(directory).find(({ name, isDirectory }) => {
+      return isDirectory && name !== LOG_DIRECTORY && /-\d+$/.test(name)
+    })
+    if (partition === undefined) return
+    throw new MetadataLogError(
+      `${this.#directory}: the log is empty, though there are partitions such as ${partition.name}: its records are lost`,
+    )
   }
 
   #loadSnapshot(snapshot: SnapshotId): void {
