@@ -14,11 +14,13 @@ import { configScenarios } from './scenarios/configs.ts'
 import { connectionScenarios, frameScenariosOf, versionScenarioOf } from './scenarios/frames.ts'
 import { groupScenarios } from './scenarios/groups.ts'
 import { recordScenarios } from './scenarios/records.ts'
+import { severalScenarios } from './scenarios/several.ts'
 import { topicScenarios } from './scenarios/topics.ts'
 
 const stories: readonly Scenario[] = [
   ...topicScenarios,
   ...recordScenarios,
+  ...severalScenarios,
   ...adminScenarios,
   ...configScenarios,
   ...configValueScenarios,

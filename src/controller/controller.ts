@@ -9,10 +9,16 @@ import type { Logger } from '../platform/logger.ts'
 import type { Platform } from '../platform/platform.ts'
 import { randomUuid } from '../platform/random.ts'
 import { errors } from '../protocol/errors.ts'
+import type { AlterClientQuotasRequest, AlterClientQuotasResponse } from '../protocol/messages/alter-client-quotas.ts'
 import type { AlterConfigsRequest } from '../protocol/messages/alter-configs.ts'
+import type {
+  AlterPartitionReassignmentsRequest,
+  AlterPartitionReassignmentsResponse,
+} from '../protocol/messages/alter-partition-reassignments.ts'
 import type { CreatePartitionsRequest, CreatePartitionsResponse } from '../protocol/messages/create-partitions.ts'
 import type { CreateTopicsRequest, CreateTopicsResponse } from '../protocol/messages/create-topics.ts'
 import type { DeleteTopicsRequest, DeleteTopicsResponse } from '../protocol/messages/delete-topics.ts'
+import type { ElectLeadersRequest, ElectLeadersResponse } from '../protocol/messages/elect-leaders.ts'
 import type { IncrementalAlterConfigsRequest } from '../protocol/messages/incremental-alter-configs.ts'
 import type { UpdateFeaturesRequest, UpdateFeaturesResponse } from '../protocol/messages/update-features.ts'
 import { RecordCursor } from '../protocol/records/cursor.ts'
@@ -23,9 +29,13 @@ import type { VoterEndpoint } from '../replication/raft/types.ts'
 import { alterConfigs, incrementalAlterConfigs, type ResourceResult } from './alter-configs.ts'
 import { autoTopic } from './auto-topics.ts'
 import { createPartitions, deleteTopics } from './change-topics.ts'
+import { alterClientQuotas } from './client-quotas.ts'
 import { createTopics } from './create-topics.ts'
+import { electLeaders } from './elect-leaders.ts'
+import { alterReassignments } from './reassignments.ts'
 import { activationRecords, leadershipRecords, type NodeRegistration, registrationRecords } from './registration.ts'
 import { type Decision, type DecisionContext, MAX_RECORDS_PER_REQUEST, type Outcome } from './result.ts'
+import { unregisterRecords } from './unregister-broker.ts'
 import { updateFeatures } from './update-features.ts'
 
 /** Producer ids that are this broker's alone. */
@@ -164,6 +174,28 @@ export class Controller {
   /** Up to version 1 the response has a result for each feature. */
   updateFeatures(request: UpdateFeaturesRequest, version: number): Promise<UpdateFeaturesResponse> {
     return this.#run((context) => updateFeatures(context, request, version, this.quorum.kraftVersion))
+  }
+
+  electLeaders(request: ElectLeadersRequest): Promise<ElectLeadersResponse> {
+    return this.#run((context) => electLeaders(context, request))
+  }
+
+  alterPartitionReassignments(
+    request: AlterPartitionReassignmentsRequest,
+  ): Promise<AlterPartitionReassignmentsResponse> {
+    return this.#run((context) => alterReassignments(context, request))
+  }
+
+  alterClientQuotas(request: AlterClientQuotasRequest): Promise<AlterClientQuotasResponse> {
+    return this.#run((context) => alterClientQuotas(context, request))
+  }
+
+  /** Rejects with Refusal for a broker that is not registered. */
+  unregisterBroker(brokerId: number): Promise<void> {
+    return this.#run((context) => ({
+      records: unregisterRecords(context, brokerId, this.quorum.nextOffset),
+      response: undefined,
+    }))
   }
 
   allocateProducerIds(): Promise<ProducerIdBlock> {

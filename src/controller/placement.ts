@@ -60,7 +60,8 @@ export function newPartition(head: MetadataImage, replicas: readonly number[]): 
   }
 }
 
-function defaultDirectory(broker: BrokerImage | undefined): string {
+/** The directory of a new replica as far as the controller can tell: only where there is but one. */
+export function defaultDirectory(broker: BrokerImage | undefined): string {
   if (broker === undefined) return UNASSIGNED_DIRECTORY
   if (broker.directories.length === 0) return MIGRATING_DIRECTORY
   return broker.directories.length === 1 ? broker.directories[0]! : UNASSIGNED_DIRECTORY

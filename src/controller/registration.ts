@@ -3,11 +3,10 @@ import type { MetadataImage } from '../metadata/image.ts'
 import { type MetadataRecord, metadataRecord } from '../metadata/records.ts'
 import { registerBrokerRecord, registerBrokerRecordVersion } from '../metadata/snapshot-records.ts'
 import { ConfigResourceType, type EndPoint, type PartitionImage } from '../metadata/types.ts'
+import { partitionChangeRecord, partitionChangeVersion } from './partition-change.ts'
 
 /** From this metadata.version on, the first records are one transaction (KIP-868). */
 const TRANSACTION_LEVEL = 14
-const DIRECTORIES_LEVEL = 17
-const ELR_LEVEL = 23
 const CONTROLLER_REGISTRATION_LEVEL = 15
 
 /** What a node says of itself when it starts. */
@@ -96,8 +95,7 @@ export function registrationRecords(
  * log shows to clients as a truncation (KIP-320). The records need not be written as one.
  */
 export function leadershipRecords(head: MetadataImage, nodeId: number): MetadataRecord[] {
-  const level = head.featureLevel(METADATA_VERSION)
-  const version = level >= ELR_LEVEL ? 2 : level >= DIRECTORIES_LEVEL ? 1 : 0
+  const version = partitionChangeVersion(head)
   const records: MetadataRecord[] = []
   for (const topic of head.topics.all()) {
     for (const partition of topic.partitions.values()) {
@@ -114,21 +112,15 @@ function canLead(partition: PartitionImage, nodeId: number): boolean {
   return isr.includes(nodeId) || elr.includes(nodeId) || (replicas.length === 1 && replicas[0] === nodeId)
 }
 
-function leadershipRecord(partition: PartitionImage, nodeId: number, version: number): MetadataRecord {
+/** The record that lets `nodeId` lead; one that was not in sync is alone in sync afterwards. */
+export function leadershipRecord(partition: PartitionImage, nodeId: number, version: number): MetadataRecord {
   const isInSync = partition.isr.includes(nodeId)
   const hasElr = partition.elr.length + partition.lastKnownElr.length > 0
-  const value = {
-    partitionId: partition.partition,
-    topicId: partition.topicId,
+  const change = {
     isr: isInSync ? null : [nodeId],
     leader: nodeId,
-    replicas: null,
-    removingReplicas: null,
-    addingReplicas: null,
-    leaderRecoveryState: -1,
-    directories: null,
     eligibleLeaderReplicas: hasElr && version >= 2 ? [] : null,
     lastKnownElr: hasElr && version >= 2 ? [] : null,
   }
-  return metadataRecord('PartitionChange', value, version)
+  return partitionChangeRecord(partition, change, version)
 }

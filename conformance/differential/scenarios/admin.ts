@@ -1,0 +1,204 @@
+import type { Body, Probe } from '../probe.ts'
+import { makeTopic, type Scenario, settled } from '../scenario.ts'
+
+const PREFERRED = 0
+const UNCLEAN = 1
+
+function electionBody(version: number, electionType: number, topicPartitions: Body[] | null): Body {
+  return { ...(version >= 1 ? { electionType } : {}), topicPartitions, timeoutMs: 10_000 }
+}
+
+/** A user's quota, or another entity's. */
+function entity(...parts: readonly (readonly [type: string, name: string | null])[]): Body[] {
+  return parts.map(([entityType, entityName]) => ({ entityType, entityName }))
+}
+
+function set(key: string, value: number): Body {
+  return { key, value, remove: false }
+}
+
+function remove(key: string): Body {
+  return { key, value: 0, remove: true }
+}
+
+function alterQuotas(probe: Probe, version: number, entries: Body[], note: string, validateOnly = false) {
+  return probe.send('AlterClientQuotas', version, { entries, validateOnly }, note)
+}
+
+async function describeQuotas(probe: Probe, version: number, components: Body[], strict: boolean, note: string) {
+  await settled(probe)
+  return probe.send('DescribeClientQuotas', version, { components, strict }, note)
+}
+
+const EXACT = 0
+const DEFAULT = 1
+const SPECIFIED = 2
+
+function filter(entityType: string, matchType: number, match: string | null = null): Body {
+  return { entityType, matchType, match }
+}
+
+/** Entities and operations that are refused, or not, each in a request of its own. */
+function quotaCases(name: string): readonly (readonly [note: string, entity: Body[], ops: Body[]])[] {
+  const user = entity(['user', name])
+  return [
+    ['unknown key', user, [set('no_such_rate', 1)]],
+    ['key of addresses', user, [set('connection_creation_rate', 1)]],
+    ['zero', user, [set('producer_byte_rate', 0)]],
+    ['negative', user, [set('producer_byte_rate', -5)]],
+    ['fraction of a byte', user, [set('producer_byte_rate', 1.5)]],
+    ['too large', user, [set('producer_byte_rate', 1e19)]],
+    ['fraction of a percent', user, [set('request_percentage', 0.5)]],
+    ['fraction of a mutation', user, [set('controller_mutation_rate', 0.25)]],
+    ['the same key twice', user, [set('producer_byte_rate', 1), set('producer_byte_rate', 2)]],
+    ['nothing to do', user, []],
+    ['removal of what is not there', user, [remove('consumer_byte_rate')]],
+    ['removal of an unknown key', user, [remove('no_such_rate')]],
+    ['no entity', [], [set('producer_byte_rate', 1)]],
+    ['unknown kind', entity(['group', name]), [set('producer_byte_rate', 1)]],
+    ['empty name', entity(['user', '']), [set('producer_byte_rate', 1)]],
+    ['user and address', entity(['user', name], ['ip', '127.0.0.2']), [set('producer_byte_rate', 1)]],
+    ['address', entity(['ip', '127.0.0.2']), [set('connection_creation_rate', 100)]],
+    ['address with a key of users', entity(['ip', '127.0.0.2']), [set('producer_byte_rate', 100)]],
+    ['fraction of a connection', entity(['ip', '127.0.0.2']), [set('connection_creation_rate', 0.5)]],
+    ['too many connections', entity(['ip', '127.0.0.2']), [set('connection_creation_rate', 3e9)]],
+    ['no address', entity(['ip', 'no such host!']), [set('connection_creation_rate', 5)]],
+    ['address removed', entity(['ip', '127.0.0.2']), [remove('connection_creation_rate')]],
+  ]
+}
+
+const quotaScenarios: readonly Scenario[] = [
+  {
+    title: 'entities and keys',
+    api: 'AlterClientQuotas',
+    run: async (probe, version, name) => {
+      for (const [note, named, ops] of quotaCases(name)) {
+        await alterQuotas(probe, version, [{ entity: named, ops }], note)
+      }
+      await describeQuotas(probe, 1, [filter('user', EXACT, name)], true, 'what is left')
+      const clean = ['request_percentage', 'controller_mutation_rate'].map(remove)
+      await alterQuotas(probe, version, [{ entity: entity(['user', name]), ops: clean }], 'removal')
+      await describeQuotas(probe, 1, [filter('user', EXACT, name)], false, 'nothing is left')
+    },
+  },
+  {
+    title: 'several entities at once, validation only, the same entity twice',
+    api: 'AlterClientQuotas',
+    run: async (probe, version, name) => {
+      const one = { entity: entity(['user', `${name}-1`]), ops: [set('producer_byte_rate', 1e9)] }
+      const two = { entity: entity(['client-id', `${name}-2`]), ops: [set('no_such_rate', 5)] }
+      const three = { entity: entity(['user', `${name}-3`], ['client-id', 'x']), ops: [set('consumer_byte_rate', 1e9)] }
+      await alterQuotas(probe, version, [one, two, three], 'validation only', true)
+      await describeQuotas(probe, 1, [filter('user', EXACT, `${name}-1`)], false, 'nothing yet')
+      await alterQuotas(probe, version, [one, two, three], 'one refused')
+      await describeQuotas(probe, 1, [filter('user', EXACT, `${name}-1`)], false, 'the first')
+      await describeQuotas(probe, 1, [filter('user', EXACT, `${name}-3`)], false, 'the third')
+      await describeQuotas(probe, 1, [filter('user', EXACT, `${name}-3`)], true, 'the third, strictly')
+      await alterQuotas(probe, version, [one, one], 'twice')
+      await alterQuotas(probe, version, [], 'none')
+      const gone = [one, three].map((entry) => ({ ...entry, ops: entry.ops.map(({ key }) => remove(key)) }))
+      await alterQuotas(probe, version, gone, 'removed')
+    },
+  },
+  {
+    title: 'filters',
+    api: 'DescribeClientQuotas',
+    run: async (probe, version, name) => {
+      const client = (id: string | null) => entity(['user', name], ['client-id', id])
+      const entries = [
+        { entity: entity(['user', name]), ops: [set('producer_byte_rate', 1e9), set('request_percentage', 5000)] },
+        { entity: client('a'), ops: [set('consumer_byte_rate', 1e9)] },
+        { entity: client(null), ops: [set('consumer_byte_rate', 2e9)] },
+      ]
+      await alterQuotas(probe, 1, entries, 'set')
+      const user = filter('user', EXACT, name)
+      const filters: readonly (readonly [Body[], string])[] = [
+        [[user], 'user'],
+        [[user, filter('client-id', EXACT, 'a')], 'user and client'],
+        [[user, filter('client-id', DEFAULT)], 'user and default client'],
+        [[user, filter('client-id', SPECIFIED)], 'user and any client'],
+        [[filter('user', EXACT, `no-${name}`)], 'unknown user'],
+        [[user, user], 'user twice'],
+        [[filter('', EXACT, 'x')], 'no kind'],
+        [[filter('group', EXACT, 'x')], 'unknown kind'],
+        [[filter('user', EXACT, null)], 'exactly nothing'],
+        [[filter('user', DEFAULT, 'x')], 'default with a name'],
+        [[filter('user', SPECIFIED, 'x')], 'any with a name'],
+        [[filter('user', 7, null)], 'unknown match type'],
+        [[user, filter('ip', SPECIFIED)], 'user and address'],
+      ]
+      for (const [components, note] of filters) {
+        await describeQuotas(probe, version, components, false, note)
+        await describeQuotas(probe, version, components, true, `${note}, strictly`)
+      }
+      const gone = entries.map((entry) => ({ ...entry, ops: entry.ops.map(({ key }) => remove(key)) }))
+      await alterQuotas(probe, 1, gone, 'removed')
+    },
+  },
+]
+
+const controllerScenarios: readonly Scenario[] = [
+  {
+    title: 'elections that are not needed, and of what is not there',
+    api: 'ElectLeaders',
+    run: async (probe, version, name) => {
+      await makeTopic(probe, name, { partitions: 2 })
+      const elect = (type: number, topics: Body[] | null, note: string) =>
+        probe.send('ElectLeaders', version, electionBody(version, type, topics), note)
+      for (const type of version >= 1 ? [PREFERRED, UNCLEAN, 5] : [PREFERRED]) {
+        await elect(type, [{ topic: name, partitions: [0, 1, 7] }], `type ${type}`)
+        await elect(type, [{ topic: `no-${name}`, partitions: [0] }], `type ${type}, no such topic`)
+        await elect(type, [{ topic: name, partitions: [] }], `type ${type}, no partitions`)
+        await elect(type, [], `type ${type}, nothing`)
+      }
+    },
+  },
+  {
+    title: 'moves to brokers that are not there, to the same broker, and called off',
+    api: 'AlterPartitionReassignments',
+    run: async (probe, version, name) => {
+      await makeTopic(probe, name, { partitions: 2 })
+      const move = (topic: string, partitionIndex: number, replicas: number[] | null, note: string, mayChange = true) =>
+        probe.send(
+          'AlterPartitionReassignments',
+          version,
+          {
+            timeoutMs: 10_000,
+            ...(version >= 1 ? { allowReplicationFactorChange: mayChange } : {}),
+            topics: [{ name: topic, partitions: [{ partitionIndex, replicas }] }],
+          },
+          note,
+        )
+      await move(name, 0, [1], 'the same broker')
+      await move(name, 0, [2], 'no such broker')
+      await move(name, 0, [1, 2], 'one more')
+      await move(name, 0, [1, 1], 'twice the same')
+      await move(name, 0, [], 'none')
+      await move(name, 0, [-1], 'negative')
+      await move(name, 0, null, 'called off')
+      await move(name, 9, [1], 'no such partition')
+      await move(`no-${name}`, 0, [1], 'no such topic')
+      if (version >= 1) await move(name, 0, [], 'none, same factor', false)
+      await probe.send('AlterPartitionReassignments', version, { timeoutMs: 10_000, topics: [] }, 'nothing')
+      await probe.send('ListPartitionReassignments', 0, { timeoutMs: 10_000, topics: null }, 'none is under way')
+    },
+  },
+  {
+    title: 'of all topics, of some, of none',
+    api: 'ListPartitionReassignments',
+    run: async (probe, version, name) => {
+      await makeTopic(probe, name)
+      const asked = [null, [], [{ name, partitionIndexes: [0, 5] }], [{ name: `no-${name}`, partitionIndexes: [0] }]]
+      for (const topics of asked) await probe.send('ListPartitionReassignments', version, { timeoutMs: 10_000, topics })
+    },
+  },
+  {
+    title: 'brokers that are not registered',
+    api: 'UnregisterBroker',
+    run: async (probe, version) => {
+      for (const brokerId of [7, -1, 2147483647]) await probe.send('UnregisterBroker', version, { brokerId })
+    },
+  },
+]
+
+export const adminScenarios: readonly Scenario[] = [...quotaScenarios, ...controllerScenarios]
