@@ -57,8 +57,8 @@ function isAlive(owner: Owner): boolean {
 function withClaim<T>(lockPath: string, mine: string, body: (own: string) => T): T | undefined {
   const own = `${lockPath}.${process.pid}`
   const claim = `${lockPath}.claim`
-  fs.writeFileSync(own, mine)
   try {
+    fs.writeFileSync(own, mine)
     fs.linkSync(own, claim)
   } catch (error) {
     fs.rmSync(own, { force: true })

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest'
+import { LogError } from '../log/append-error.ts'
 import { PartitionLog } from '../log/partition-log.ts'
 import { DEFAULT_CONFIG, type TestEnvironment, testEnvironment } from '../log/testkit.ts'
 import type { PartitionLogApi } from '../log/types.ts'
@@ -282,6 +283,20 @@ describe('ReplicaManager', () => {
     const again = state(0, { topicId: 'AAAAAAAAAAAAAAAAAAAAAw' })
     replicas.apply([again], [state(0)])
     expect(replicas.get('topic', 0)).toMatchObject({ topicId: again.topicId, log: { logEndOffset: 0 } })
+  })
+
+  it('serves a partition whose log could not be made once it can', async () => {
+    const { create } = logs
+    logs.create = () => {
+      throw new LogError('KAFKA_STORAGE_ERROR', 'the disk is full')
+    }
+    replicas.apply([state(2), state(3)], [])
+    replicas.apply([], [state(3)])
+    expect((await append(2, ['a'])).error).toBe(errors.NOT_LEADER_OR_FOLLOWER)
+    logs.create = create
+    await environment.time.advance(5000)
+    expect((await append(2, ['a'])).error).toBe(errors.NONE)
+    expect(replicas.get('topic', 3)).toBeUndefined()
   })
 
   it('sets logs aside that no partition has, and no others', async () => {

@@ -1,7 +1,7 @@
 import { AppendError, LogError } from '../log/append-error.ts'
 import type { AppendInfo, AppendOrigin, LogConfig, PartitionLogApi, RecordError } from '../log/types.ts'
 import type { Logger } from '../platform/logger.ts'
-import type { Time } from '../platform/time.ts'
+import type { Scheduled, Time } from '../platform/time.ts'
 import { errors, type KafkaError } from '../protocol/errors.ts'
 import { type FetchParams, FetchReader, type FetchResult, type FetchSpec } from './fetch-reader.ts'
 import { Partition, type PartitionState } from './partition.ts'
@@ -36,6 +36,9 @@ export interface AppendResult {
 
 const NO_RECORD_ERRORS: readonly RecordError[] = []
 
+/** After a log could not be made (the disk was full, say), how long until it is tried again. */
+const RETRY_MS = 5000
+
 /** As in Apache Kafka, these refusals do not say where the log starts; all others do. */
 const REFUSED_WITHOUT_LOG_START: ReadonlySet<KafkaError> = new Set([
   errors.NOT_LEADER_OR_FOLLOWER,
@@ -62,11 +65,16 @@ export class ReplicaManager {
   readonly #configOf: (topic: string) => ReplicaConfig
   readonly #topics = new Map<string, Map<number, Partition>>()
   readonly #reader: FetchReader
+  readonly #time: Time
+  /** Partitions whose log could not be made, by name. */
+  readonly #unserved = new Map<string, PartitionState>()
+  #retry: Scheduled | undefined
 
   constructor(options: ReplicaManagerOptions) {
     this.nodeId = options.nodeId
     this.#logs = options.logs
     this.#logger = options.logger
+    this.#time = options.time
     this.#configOf = options.configOf
     this.#reader = new FetchReader(this, options.time, options.logger)
   }
@@ -82,7 +90,8 @@ export class ReplicaManager {
 
   /**
    * Follows a change of the metadata log: partitions that are new here get a log, those known take over their state, and
-   * those whose replicas no longer contain this broker go. A log that cannot be made leaves its partition unserved.
+   * those whose replicas no longer contain this broker go. A log that cannot be made leaves its partition unserved until
+   * it can.
    */
   apply(changed: readonly PartitionState[], removed: readonly PartitionState[]): void {
     for (const state of removed) this.#remove(state)
@@ -90,16 +99,29 @@ export class ReplicaManager {
       const known = this.get(state.topic, state.partition)
       if (!state.replicas.includes(this.nodeId)) this.#remove(state)
       else if (known?.topicId === state.topicId) known.update(state)
-      else this.#guard(state, () => this.#add(state))
+      else if (!this.#guard(state, () => this.#add(state))) this.#addLater(state)
     }
   }
 
-  #guard({ topic, partition }: { topic: string; partition: number }, act: () => void): void {
+  #addLater(state: PartitionState): void {
+    this.#unserved.set(`${state.topic}-${state.partition}`, state)
+    this.#retry ??= this.#time.after(RETRY_MS, () => {
+      this.#retry = undefined
+      const states = [...this.#unserved.values()]
+      this.#unserved.clear()
+      this.apply(states, [])
+    })
+  }
+
+  /** Answers whether the log store did what it was asked for. */
+  #guard({ topic, partition }: { topic: string; partition: number }, act: () => void): boolean {
     try {
       act()
+      return true
     } catch (error) {
       if (!(error instanceof LogError)) throw error
       this.#logger.error(`${topic}-${partition}: ${error.message}`)
+      return false
     }
   }
 
@@ -128,6 +150,7 @@ export class ReplicaManager {
 
   #remove(state: PartitionState): void {
     const { topic, topicId, partition } = state
+    this.#unserved.delete(`${topic}-${partition}`)
     const partitions = this.#topics.get(topic)
     const known = partitions?.get(partition)
     if (known === undefined || known.topicId !== topicId) return
@@ -166,6 +189,8 @@ export class ReplicaManager {
   /** Waiting fetches are answered with what there is, and none waits any more. */
   stopWaiting(): void {
     this.#reader.stopWaiting()
+    this.#retry?.cancel()
+    this.#unserved.clear()
     for (const partition of this.all()) partition.wakeAll()
   }
 
