@@ -1,6 +1,7 @@
 import type { BrokerConfig } from '../config/broker-config.ts'
 import { StartupError } from '../config/startup-error.ts'
 import { resolveTopicConfig } from '../config/topic-config.ts'
+import type { CleanerSettings } from '../log/cleaner/log-cleaner.ts'
 import { LogManager } from '../log/log-manager.ts'
 import { TailBudget } from '../log/tail-cache.ts'
 import { type LoadedDirectories, openDirectories } from '../metadata/format/format.ts'
@@ -91,5 +92,16 @@ function openLogs(config: BrokerConfig, platform: Platform, logger: Logger): Log
     logStartIntervalMs: config.get('log.flush.start.offset.checkpoint.interval.ms'),
     highWatermarkIntervalMs: config.get('replica.high.watermark.checkpoint.interval.ms'),
     producerExpiryIntervalMs: config.get('producer.id.expiration.check.interval.ms'),
+    ...(config.get('log.cleaner.enable') ? { cleaner: () => cleanerSettings(config) } : {}),
   })
+}
+
+function cleanerSettings(config: BrokerConfig): CleanerSettings {
+  return {
+    backoffMs: config.get('log.cleaner.backoff.ms'),
+    dedupeBufferBytes: config.get('log.cleaner.dedupe.buffer.size'),
+    loadFactor: config.get('log.cleaner.io.buffer.load.factor'),
+    ioBufferBytes: config.get('log.cleaner.io.buffer.size'),
+    maxBytesPerSecond: config.get('log.cleaner.io.max.bytes.per.second'),
+  }
 }

@@ -7,7 +7,7 @@ import { type PreparedAppend, prepareAppend } from './prepare.ts'
 import { encodeSnapshot } from './producer-snapshot.ts'
 import { Segment } from './segment.ts'
 import type { AbortedTxn } from './txn-index.ts'
-import type { AppendInfo, AppendOptions } from './types.ts'
+import type { AppendInfo, AppendOptions, LogConfig } from './types.ts'
 
 const NO_ABORTED: readonly AbortedTxn[] = []
 const MAX_JITTER_MS = 2 ** 31 - 1
@@ -151,7 +151,7 @@ export class Appender {
     if (active.stagedBytes > config.segmentBytes - sizeBytes) return true
     const first = active.readFirstTimestamp()
     const waitedMs = first >= 0 ? info.maxTimestamp - first : environment.time.nowMs() - active.createdMs
-    if (waitedMs > config.segmentMs - active.rollJitterMs) return true
+    if (waitedMs > maxSegmentMs(config) - active.rollJitterMs) return true
     // Each staged batch may take an entry, and the last one of the time index is kept for the roll.
     const entries = Math.max(active.index.entryCount, active.timeIndex.entryCount) + this.queue.staged.length
     return entries > 0 && entries >= Math.floor(config.segmentIndexBytes / TIME_ENTRY_BYTES) - 1
@@ -165,8 +165,8 @@ export class Appender {
   roll(baseOffset: number): Segment {
     const state = this.#state
     const { disk, time, random } = state.environment
-    const { segmentJitterMs, segmentMs } = state.config
-    const jitterMs = Math.min(segmentJitterMs, segmentMs, MAX_JITTER_MS)
+    const { config } = state
+    const jitterMs = Math.min(config.segmentJitterMs, maxSegmentMs(config), MAX_JITTER_MS)
     const options = { nowMs: time.nowMs(), rollJitterMs: jitterMs > 0 ? random.below(jitterMs) : 0 }
     const isNews = baseOffset > state.lastSnapshotOffset
     const snapshot = isNews ? encodeSnapshot(state.producers.producers) : undefined
@@ -250,4 +250,9 @@ export class Appender {
       environment.logger.warn(`the epochs of ${directory} could not be written: ${messageOf(error)}`)
     }
   }
+}
+
+/** The active segment is never compacted, so where records must be by some age, it may not grow older than that. */
+function maxSegmentMs({ cleanupCompact, segmentMs, maxCompactionLagMs }: LogConfig): number {
+  return cleanupCompact && maxCompactionLagMs > 0 ? Math.min(maxCompactionLagMs, segmentMs) : segmentMs
 }

@@ -15,6 +15,7 @@ const PLACES_KEPT = 16
 const OPEN_SEGMENTS_KEPT = 2
 
 interface Place {
+  readonly generation: number
   readonly offset: number
   readonly segment: Segment
   readonly positionBytes: number
@@ -24,6 +25,8 @@ interface Place {
 export class DiskReader {
   /** Where the latest reads ended: the next read of the same consumer begins there. */
   #places: Place[] = []
+  /** Grows when segments go: a read that was under way then must not be remembered. */
+  #generation = 0
   #open: Segment[] = []
 
   /** Batches from `offset` to below `bound`. Throws or rejects with DamageError, or what the disk gives. */
@@ -76,7 +79,12 @@ export class DiskReader {
       }
       const range = selectBatches(target, offset, bound, options.maxBytes, options.minOneBatch)
       if (range.end === range.start) return nothing(offset)
-      this.#remember({ offset: range.nextOffset, segment, positionBytes: positionBytes + range.end })
+      this.#remember({
+        generation: place.generation,
+        offset: range.nextOffset,
+        segment,
+        positionBytes: positionBytes + range.end,
+      })
       const records = [target.subarray(range.start, range.end)]
       const sizeBytes = range.end - range.start
       return { records, sizeBytes, nextOffset: range.nextOffset, abortedTransactions: undefined }
@@ -96,7 +104,7 @@ export class DiskReader {
     let segment = segments.floor(offset)
     while (segment) {
       const positionBytes = segment.positionOf(offset)
-      if (positionBytes < segment.sizeBytes) return { offset, segment, positionBytes }
+      if (positionBytes < segment.sizeBytes) return { generation: this.#generation, offset, segment, positionBytes }
       // The batch that held the offset has been compacted away; the next one is in a later segment.
       segment = segments.after(segment)
     }
@@ -104,6 +112,7 @@ export class DiskReader {
   }
 
   #remember(place: Place): void {
+    if (place.generation !== this.#generation) return
     this.#places.push(place)
     if (this.#places.length > PLACES_KEPT) this.#places.shift()
   }
@@ -124,12 +133,14 @@ export class DiskReader {
 
   /** A segment goes away. */
   forget(segment: Segment): void {
-    this.#places = this.#places.filter((place) => place.segment !== segment)
+    this.#generation += 1
+    this.#places = []
     this.#open = this.#open.filter((other) => other !== segment)
   }
 
   /** Positions may not be right any more. */
   clear(): void {
+    this.#generation += 1
     this.#places = []
     this.#open = []
   }

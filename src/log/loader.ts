@@ -33,6 +33,8 @@ export interface LoadContext {
   readonly cleanShutdown: boolean
   readonly recoveryPoint: number
   readonly logStartOffset: number
+  /** Whether the log is, or ever was, compacted. */
+  readonly isCompacted: boolean
   readonly epochs: EpochCache
   readonly producers: ProducerState
   readonly snapshots: Snapshots
@@ -175,10 +177,11 @@ function removeOrphan(context: LoadContext, names: ReadonlySet<string>, name: st
 /** After a crash: checks the segments past the recovery point and keeps the longest sound prefix. */
 function recoverTail(context: LoadContext, segments: SegmentList): void {
   const { logger, recoveryPoint } = context
-  checkSequence(segments, recoveryPoint)
+  // Compaction leaves gaps between segments, and segments with nothing in them.
+  if (!context.isCompacted) checkSequence(segments, recoveryPoint)
   let end: number | undefined
   for (const segment of segments.from(recoveryPoint)) {
-    if (end !== undefined && segment.baseOffset > end && !context.config.cleanupCompact) {
+    if (end !== undefined && segment.baseOffset > end && !context.isCompacted) {
       // The machine lost power, and a file that was written later reached the disk before the end of this one.
       logger.warn(`${segment.path} begins past the end of the log; cutting the log off at offset ${end}`)
       for (const later of segments.removeAbove(segment.baseOffset - 1)) later.remove()

@@ -1,12 +1,13 @@
 import type { DirectoryLock, Disk } from '../platform/disk.ts'
 import type { Logger } from '../platform/logger.ts'
-import { readOffsets, renderOffsets } from './checkpoint.ts'
+import { partitionKey, readOffsets, renderOffsets } from './checkpoint.ts'
 import { readIfThere, replaceUnsynced } from './files.ts'
 import type { PartitionLog } from './partition-log.ts'
 
 const RECOVERY_POINTS = 'recovery-point-offset-checkpoint'
 const LOG_STARTS = 'log-start-offset-checkpoint'
 const HIGH_WATERMARKS = 'replication-offset-checkpoint'
+const CLEANED = 'cleaner-offset-checkpoint'
 const CLEAN_SHUTDOWN = '.kafka_cleanshutdown'
 
 /** What the checkpoint files of a directory say, by "topic-partition". */
@@ -14,6 +15,8 @@ export interface Checkpoints {
   readonly recoveryPoints: ReadonlyMap<string, number>
   readonly logStarts: ReadonlyMap<string, number>
   readonly highWatermarks: ReadonlyMap<string, number>
+  /** Up to where each log was compacted; logs that never were are not in it. */
+  readonly cleaned: ReadonlyMap<string, number>
 }
 
 /** One of the directories of log.dirs: its lock, its checkpoints and its logs. */
@@ -25,6 +28,7 @@ export class LogDirectory {
   readonly #disk: Disk
   readonly #logger: Logger
   #lock: DirectoryLock | undefined
+  #cleaned = new Map<string, number>()
   /** What each checkpoint file holds, to leave alone what would not change. */
   readonly #written = new Map<string, string>()
 
@@ -65,10 +69,12 @@ export class LogDirectory {
   }
 
   readCheckpoints(): Checkpoints {
+    this.#cleaned = new Map(this.#read(CLEANED))
     return {
       recoveryPoints: this.#read(RECOVERY_POINTS),
       logStarts: this.#read(LOG_STARTS),
       highWatermarks: this.#read(HIGH_WATERMARKS),
+      cleaned: this.#cleaned,
     }
   }
 
@@ -106,6 +112,18 @@ export class LogDirectory {
   /** Not synced: an older value does no harm, and this is written every few seconds. */
   writeHighWatermarks(): void {
     this.#write(HIGH_WATERMARKS, (log) => log.highWatermark, false)
+  }
+
+  /** Where the last compaction of a log ended, undefined for none. */
+  cleanedTo(key: string): number | undefined {
+    return this.#cleaned.get(key)
+  }
+
+  /** Takes note of how far a log is compacted; undefined for a log that is gone. Throws what the disk throws. */
+  writeCleaned(key: string, offset: number | undefined): void {
+    if (offset === undefined) this.#cleaned.delete(key)
+    else this.#cleaned.set(key, offset)
+    this.#write(CLEANED, (log) => this.#cleaned.get(partitionKey(log.topic, log.partition)), true)
   }
 
   #write(name: string, offsetOf: (log: PartitionLog) => number | undefined, sync: boolean): void {

@@ -2,6 +2,7 @@ import { diskErrorCode } from '../platform/disk.ts'
 import type { Scheduled } from '../platform/time.ts'
 import { LogError } from './append-error.ts'
 import { partitionKey } from './checkpoint.ts'
+import { type CleanerSettings, LogCleaner } from './cleaner/log-cleaner.ts'
 import { LogDirectory } from './log-directory.ts'
 import type { LogEnvironment } from './log-options.ts'
 import { PartitionLog } from './partition-log.ts'
@@ -34,6 +35,8 @@ export interface LogManagerOptions {
   readonly highWatermarkIntervalMs?: number
   /** producer.id.expiration.check.interval.ms [10 min] */
   readonly producerExpiryIntervalMs?: number
+  /** How logs are compacted [not at all] */
+  readonly cleaner?: () => CleanerSettings
 }
 
 /** The logs of a broker: opens them, makes and deletes them, does what is due from time to time, and closes them. */
@@ -43,6 +46,7 @@ export class LogManager {
   readonly #directories: LogDirectory[] = []
   readonly #logs = new Map<string, PartitionLog>()
   readonly #jobs = new Map<string, Scheduled>()
+  #cleaner: LogCleaner | undefined
   #previousBrokerEpoch = -1
   #isClosed = false
 
@@ -117,6 +121,7 @@ export class LogManager {
         recoveryPoint: checkpoints.recoveryPoints.get(key) ?? 0,
         logStartOffset: checkpoints.logStarts.get(key) ?? 0,
         highWatermark: checkpoints.highWatermarks.get(key) ?? 0,
+        wasCompacted: checkpoints.cleaned.has(key),
       })
     }
     return clean?.brokerEpoch ?? -1
@@ -133,6 +138,7 @@ export class LogManager {
       recoveryPoint: number
       logStartOffset: number
       highWatermark: number
+      wasCompacted?: boolean
     },
   ): PartitionLog {
     const key = partitionKey(topic, partition)
@@ -142,6 +148,8 @@ export class LogManager {
         if (each !== directory) return
         each.writeRecoveryPoints()
         each.writeLogStarts()
+        const end = log.logEndOffset
+        if ((each.cleanedTo(key) ?? 0) > end) each.writeCleaned(key, end)
       })
     const options = { topic, partition, config, directory: `${directory.path}/${key}`, onTruncated, ...state }
     const log = PartitionLog.open(this.#environment, options)
@@ -274,6 +282,35 @@ export class LogManager {
     this.#every(expiryMs, expiryMs, 'producers', () => {
       for (const log of this.#logs.values()) log.expireProducers()
     })
+    if (options.cleaner) this.#startCleaner(options.cleaner)
+  }
+
+  #startCleaner(settings: () => CleanerSettings): void {
+    const { time, logger } = this.#environment
+    const keyOf = ({ topic, partition }: PartitionLog) => partitionKey(topic, partition)
+    this.#cleaner = new LogCleaner({
+      time,
+      logger,
+      settings,
+      logs: () => this.#logs.values(),
+      cleanedTo: (log) => this.#directoryOf(log)?.cleanedTo(keyOf(log)),
+      onCleaned: (log, offset) => {
+        const directory = this.#directoryOf(log)
+        if (directory) this.#noteCleaned(directory, keyOf(log), offset)
+      },
+    })
+    this.#cleaner.start()
+  }
+
+  #directoryOf(log: PartitionLog): LogDirectory | undefined {
+    return this.#directories.find((directory) => directory.logs.get(log.name) === log)
+  }
+
+  #noteCleaned(directory: LogDirectory, key: string, offset: number | undefined): void {
+    if (directory.cleanedTo(key) === offset) return
+    this.#inDirectories((each) => {
+      if (each === directory) each.writeCleaned(key, offset)
+    })
   }
 
   #every(initialMs: number, intervalMs: number, name: string, run: () => void): void {
@@ -329,6 +366,7 @@ export class LogManager {
    */
   async close(brokerEpoch = -1): Promise<void> {
     this.#stopJobs()
+    await this.#cleaner?.stop()
     for (const directory of this.#directories) {
       if (directory.failure !== undefined) continue
       const outcomes = await Promise.allSettled([...directory.logs.values()].map((log) => log.close()))
@@ -350,6 +388,7 @@ export class LogManager {
   /** Lets go of everything without writing, as a crash would; for tests. */
   abandon(): void {
     this.#stopJobs()
+    this.#cleaner?.abandon()
     for (const log of this.#logs.values()) log.closeFiles()
     for (const directory of this.#directories) directory.letGo()
   }

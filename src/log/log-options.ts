@@ -34,6 +34,8 @@ export interface PartitionLogOptions {
   readonly highWatermark?: number
   /** Whether the last shutdown was clean, so that nothing needs to be scanned. [false] */
   readonly cleanShutdown?: boolean
+  /** Whether the log was ever compacted, by cleaner-offset-checkpoint. [false] */
+  readonly wasCompacted?: boolean
   /** Told after a truncation, which may have moved the recovery point and the log start back. */
   readonly onTruncated?: () => void
   /** Told when an I/O error put the log offline. */

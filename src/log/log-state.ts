@@ -33,8 +33,10 @@ export class LogState {
   nextOffset = 0
   recoveryPoint: number
   lastSnapshotOffset = 0
-  /** Grows when data disappears, so that reads and syncs under way notice. */
+  /** Grows when data disappears or moves to other files, so that reads and syncs under way notice. */
   truncations = 0
+  /** Whether a compaction is under way. */
+  isCleaning = false
   /** Removals of files that are due later; a start does those that a close cancels. */
   readonly removals = new Set<Scheduled>()
   readonly #onOffline: () => void

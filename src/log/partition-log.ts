@@ -1,5 +1,7 @@
 import { LogError } from './append-error.ts'
 import { Appender } from './appender.ts'
+import { type CleaningOptions, cleanLog } from './cleaner/clean-log.ts'
+import { type CleanableRange, cleanableRange } from './cleaner/cleanable-range.ts'
 import { DamageError } from './damage-error.ts'
 import type { EpochEntry } from './epoch-cache.ts'
 import { loadLog } from './loader.ts'
@@ -74,6 +76,7 @@ export class PartitionLog implements PartitionLogApi {
       cleanShutdown: options.cleanShutdown ?? false,
       recoveryPoint: state.recoveryPoint,
       logStartOffset: state.logStartOffset,
+      isCompacted: state.config.cleanupCompact || (options.wasCompacted ?? false),
       epochs: state.epochs,
       producers: state.producers,
       snapshots: state.snapshots,
@@ -219,8 +222,8 @@ export class PartitionLog implements PartitionLogApi {
     return this.#state.producers.list()
   }
 
-  hasOpenTransaction(producerId: number): boolean {
-    return this.#state.producers.hasOpenTransaction(producerId)
+  producer(producerId: number): ProducerInfo | undefined {
+    return this.#state.producers.info(producerId)
   }
 
   /** Forgets producers that have been silent for producer.id.expiration.ms. */
@@ -259,6 +262,21 @@ export class PartitionLog implements PartitionLogApi {
   retire(): number {
     if (this.#state.offline !== undefined) return 0
     return retireSegments(this.#state, this.#appender, (offset, reason) => this.advanceLogStart(offset, reason))
+  }
+
+  /** What a compaction would take up now; `cleanedTo` is where the last one ended, undefined for none. */
+  cleanableRange(cleanedTo: number | undefined): CleanableRange {
+    this.#state.checkOnline()
+    return cleanableRange(this.#state, cleanedTo)
+  }
+
+  /**
+   * Compacts the log; answers the offset below which it is clean then. Rejects with CleaningAborted when the log is
+   * truncated, deleted or closed meanwhile, else with what is wrong with the log or its disk.
+   */
+  clean(range: CleanableRange, options: CleaningOptions): Promise<number> {
+    this.#state.checkOnline()
+    return cleanLog(this.#state, range, options)
   }
 
   async truncateTo(offset: number): Promise<void> {

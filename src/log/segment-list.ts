@@ -50,6 +50,11 @@ export class SegmentList {
     return this.#segments.splice(0, count)
   }
 
+  /** Puts one segment in the place of those from `first` on, of which there are `count`. */
+  replace(first: Segment, count: number, replacement: Segment): void {
+    this.#segments.splice(this.#segments.indexOf(first), count, replacement)
+  }
+
   sizeBytes(): number {
     let total = 0
     for (const segment of this.#segments) total += segment.sizeBytes

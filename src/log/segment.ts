@@ -3,15 +3,7 @@ import { BatchView } from '../protocol/records/batch.ts'
 import { RECORDS_AT } from '../protocol/records/layout.ts'
 import { BlockReader } from './block-reader.ts'
 import { DamageError } from './damage-error.ts'
-import {
-  DELETED_SUFFIX,
-  INDEX_SUFFIX,
-  LOG_SUFFIX,
-  offsetPath,
-  SEGMENT_SUFFIXES,
-  TIME_INDEX_SUFFIX,
-  TXN_INDEX_SUFFIX,
-} from './files.ts'
+import { INDEX_SUFFIX, LOG_SUFFIX, offsetPath, SEGMENT_SUFFIXES, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX } from './files.ts'
 import { OffsetIndex, TimeIndex } from './index-file.ts'
 import { TxnIndex } from './txn-index.ts'
 
@@ -25,6 +17,8 @@ export class Segment {
   readonly txnIndex: TxnIndex
   readonly #disk: Disk
   #directory: string
+  /** What the names of the files end in besides: '' unless the segment is on its way into the log, or out of it. */
+  #suffix: string
   #file: DiskFile | undefined
   #readsUnderWay = 0
   #closeWhenIdle = false
@@ -50,19 +44,21 @@ export class Segment {
     disk: Disk,
     directory: string,
     baseOffset: number,
-    options: { sizeBytes: number; nowMs: number; modifiedMs?: number; rollJitterMs?: number },
+    options: { sizeBytes: number; nowMs: number; modifiedMs?: number; rollJitterMs?: number; suffix?: string },
   ) {
+    const suffix = options.suffix ?? ''
     this.#disk = disk
     this.#directory = directory
+    this.#suffix = suffix
     this.baseOffset = baseOffset
     this.sizeBytes = options.sizeBytes
     this.stagedBytes = options.sizeBytes
     this.createdMs = options.nowMs
     this.modifiedMs = options.modifiedMs ?? options.nowMs
     this.rollJitterMs = options.rollJitterMs ?? 0
-    this.index = new OffsetIndex(disk, offsetPath(directory, baseOffset, INDEX_SUFFIX), baseOffset)
-    this.timeIndex = new TimeIndex(disk, offsetPath(directory, baseOffset, TIME_INDEX_SUFFIX), baseOffset)
-    this.txnIndex = new TxnIndex(disk, offsetPath(directory, baseOffset, TXN_INDEX_SUFFIX))
+    this.index = new OffsetIndex(disk, offsetPath(directory, baseOffset, INDEX_SUFFIX + suffix), baseOffset)
+    this.timeIndex = new TimeIndex(disk, offsetPath(directory, baseOffset, TIME_INDEX_SUFFIX + suffix), baseOffset)
+    this.txnIndex = new TxnIndex(disk, offsetPath(directory, baseOffset, TXN_INDEX_SUFFIX + suffix))
   }
 
   /** A new, empty segment with its file; what another of this name left behind is overwritten. */
@@ -70,7 +66,7 @@ export class Segment {
     disk: Disk,
     directory: string,
     baseOffset: number,
-    options: { nowMs: number; rollJitterMs: number },
+    options: { nowMs: number; rollJitterMs: number; suffix?: string },
   ): Segment {
     const segment = Segment.plan(disk, directory, baseOffset, options, () => {})
     segment.makeFile()
@@ -85,7 +81,7 @@ export class Segment {
     disk: Disk,
     directory: string,
     baseOffset: number,
-    options: { nowMs: number; rollJitterMs: number },
+    options: { nowMs: number; rollJitterMs: number; suffix?: string },
     before: () => void,
   ): Segment {
     const segment = new Segment(disk, directory, baseOffset, { sizeBytes: 0, ...options })
@@ -109,7 +105,7 @@ export class Segment {
   }
 
   get path(): string {
-    return offsetPath(this.#directory, this.baseOffset, LOG_SUFFIX)
+    return this.#pathOf(LOG_SUFFIX)
   }
 
   get file(): DiskFile {
@@ -209,7 +205,8 @@ export class Segment {
 
   endRead(): void {
     this.#readsUnderWay -= 1
-    if (this.#closeWhenIdle && this.#readsUnderWay === 0) this.release()
+    const isLeaving = this.#closeWhenIdle || this.#suffix !== ''
+    if (isLeaving && this.#readsUnderWay === 0) this.release()
   }
 
   /** No more batches come: the last timestamp goes into the index, and the indexes to disk. */
@@ -329,27 +326,38 @@ export class Segment {
 
   moveTo(directory: string): void {
     this.#directory = directory
-    this.index.path = offsetPath(directory, this.baseOffset, INDEX_SUFFIX)
-    this.timeIndex.path = offsetPath(directory, this.baseOffset, TIME_INDEX_SUFFIX)
-    this.txnIndex.path = offsetPath(directory, this.baseOffset, TXN_INDEX_SUFFIX)
+    this.#followNames()
   }
 
-  /** Renames the files to `.deleted`; answers their paths. */
-  markDeleted(): string[] {
-    const marked: string[] = []
-    for (const suffix of SEGMENT_SUFFIXES) {
-      const path = offsetPath(this.#directory, this.baseOffset, suffix)
+  #followNames(): void {
+    this.index.path = this.#pathOf(INDEX_SUFFIX)
+    this.timeIndex.path = this.#pathOf(TIME_INDEX_SUFFIX)
+    this.txnIndex.path = this.#pathOf(TXN_INDEX_SUFFIX)
+  }
+
+  #pathOf(kind: string): string {
+    return offsetPath(this.#directory, this.baseOffset, kind + this.#suffix)
+  }
+
+  /** Gives the files another suffix, the log first; those open stay usable. Answers their new paths. */
+  rename(suffix: string): string[] {
+    const renamed: string[] = []
+    for (const kind of SEGMENT_SUFFIXES) {
+      const path = this.#pathOf(kind)
       if (!this.#disk.exists(path)) continue
-      this.#disk.rename(path, path + DELETED_SUFFIX)
-      marked.push(path + DELETED_SUFFIX)
+      const newPath = offsetPath(this.#directory, this.baseOffset, kind + suffix)
+      this.#disk.rename(path, newPath)
+      renamed.push(newPath)
     }
-    return marked
+    this.#suffix = suffix
+    this.#followNames()
+    return renamed
   }
 
   /** Removes the files now. */
   remove(): void {
     this.release()
-    for (const suffix of SEGMENT_SUFFIXES) this.#disk.remove(offsetPath(this.#directory, this.baseOffset, suffix))
+    for (const kind of SEGMENT_SUFFIXES) this.#disk.remove(this.#pathOf(kind))
   }
 }
 

@@ -114,6 +114,11 @@ export class TailCache {
     return true
   }
 
+  /** Forgets what lies below `offset`. */
+  dropBelow(offset: number): void {
+    while (this.#fromOffset < offset && this.evictOldest());
+  }
+
   /** Batches from `offset`, which must not be below `fromOffset`, to below `bound`. */
   read(offset: number, bound: number, maxBytes: number, minOneBatch: boolean): FetchData {
     const chunks = this.#chunks

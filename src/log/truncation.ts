@@ -1,4 +1,5 @@
 import type { Appender } from './appender.ts'
+import { DELETED_SUFFIX } from './files.ts'
 import { loadProducers } from './loader.ts'
 import { type LogState, messageOf } from './log-state.ts'
 import { deletableSegments } from './retention.ts'
@@ -57,6 +58,8 @@ export function retireSegments(
   advanceLogStart: (offset: number, reason: string) => void,
 ): number {
   const { segments, highWatermark, logEndOffset, config } = state
+  // What is being compacted is about to be replaced.
+  if (state.isCleaning) return 0
   const nowMs = state.environment.time.nowMs()
   const count = deletableSegments({ segments, highWatermark, logEndOffset }, config, state.logStartOffset, nowMs)
   if (count === 0) return 0
@@ -72,14 +75,16 @@ export function retireSegments(
   return count
 }
 
-function deleteLater(state: LogState, segments: readonly Segment[]): void {
+/** Segments that are out of the log: their files go after file.delete.delay.ms, and so do the snapshots they began with. */
+export function deleteLater(state: LogState, segments: readonly Segment[], keptSnapshot?: number): void {
   const { disk, logger, time } = state.environment
   const paths: string[] = []
   for (const segment of segments) {
     logger.info(`Deleting segment ${segment.path} of ${segment.sizeBytes} bytes`)
     state.reader.forget(segment)
     segment.release()
-    paths.push(...segment.markDeleted())
+    paths.push(...segment.rename(DELETED_SUFFIX))
+    if (segment.baseOffset === keptSnapshot) continue
     const snapshot = state.snapshots.markDeleted(segment.baseOffset)
     if (snapshot !== undefined) paths.push(snapshot)
   }

@@ -20,6 +20,14 @@ export interface LogConfig {
   readonly cleanupDelete: boolean
   /** cleanup.policy contains `compact` */
   readonly cleanupCompact: boolean
+  /** delete.retention.ms */
+  readonly deleteRetentionMs: number
+  /** min.compaction.lag.ms */
+  readonly minCompactionLagMs: number
+  /** max.compaction.lag.ms */
+  readonly maxCompactionLagMs: number
+  /** min.cleanable.dirty.ratio, 0 to 1 */
+  readonly minCleanableDirtyRatio: number
   /** max.message.bytes */
   readonly maxMessageBytes: number
   /** message.timestamp.type */
@@ -204,7 +212,8 @@ export interface PartitionLogApi {
   /** Syncs all that is written; the recovery point follows. */
   flush(): Promise<void>
   activeProducers(): ProducerInfo[]
-  hasOpenTransaction(producerId: number): boolean
+  /** undefined for one that has not written here, or long ago. */
+  producer(producerId: number): ProducerInfo | undefined
   /** Topic and broker settings changed. */
   updateConfig(config: LogConfig): void
   assignTopicId(topicId: string): void
