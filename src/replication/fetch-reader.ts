@@ -175,7 +175,9 @@ export class FetchReader {
     if (spec.topicId !== undefined && spec.topicId !== partition.topicId) return failed(errors.INCONSISTENT_TOPIC_ID)
     const refusal = partition.refusal(spec.currentLeaderEpoch, params.mustLead)
     if (refusal !== undefined) return failed(refusal)
-    if (params.replicaId >= 0 && !partition.state.replicas.includes(params.replicaId)) {
+    const { leader, replicas } = partition.state
+    // The leader is no follower of itself.
+    if (params.replicaId >= 0 && (params.replicaId === leader || !replicas.includes(params.replicaId))) {
       return failed(spec.currentLeaderEpoch === -1 ? errors.NOT_LEADER_OR_FOLLOWER : errors.UNKNOWN_LEADER_EPOCH)
     }
     const { log } = partition

@@ -13,9 +13,9 @@ export const handler = defineHandler({
   request: DeleteRecordsRequest,
   response: DeleteRecordsResponse,
   handle: ({ topics }, _, services) => ({
-    topics: topics.map(({ name, partitions }) => ({
+    topics: [...offsetsOf(topics)].map(([name, offsets]) => ({
       name,
-      partitions: partitions.map(({ partitionIndex, offset }) => ({
+      partitions: [...offsets].map(([partitionIndex, offset]) => ({
         partitionIndex,
         ...deleteBefore(name, partitionIndex, offset, services),
       })),
@@ -32,6 +32,18 @@ export const handler = defineHandler({
     })),
   }),
 })
+
+/** By topic and partition: one that comes twice counts once, and the last time. */
+function offsetsOf(topics: DeleteRecordsRequest['topics']): Map<string, Map<number, number>> {
+  const all = new Map<string, Map<number, number>>()
+  for (const { name, partitions } of topics) {
+    for (const { partitionIndex, offset } of partitions) {
+      const offsets = all.get(name) ?? new Map<number, number>()
+      all.set(name, offsets.set(partitionIndex, offset))
+    }
+  }
+  return all
+}
 
 function deleteBefore(topic: string, index: number, offset: number, { image, replicas }: Services) {
   if (image.topics.partition(topic, index) === undefined) return failure(errors.UNKNOWN_TOPIC_OR_PARTITION)

@@ -23,6 +23,10 @@ const TOPIC_IDS_FROM = 13
 const REPLICA_STATE_FROM = 15
 const LEADER_HINTS_FROM = 16
 
+/** What an answer takes besides the records: for quotas, which need no better. */
+const RESPONSE_HEADER_BYTES = 18
+const PARTITION_HEADER_BYTES = 60
+
 const NO_RECORDS: readonly Buffer[] = []
 const FUTURE_REPLICA_ID = -3
 /** What a consumer sees, by isolation level. */
@@ -162,10 +166,16 @@ function unknown({ topic, topicId, partition }: SessionPartition, services: Serv
   return services.image.topics.partition(topic, partition) === undefined ? errors.UNKNOWN_TOPIC_OR_PARTITION : undefined
 }
 
-function paramsOf(request: Request, { apiVersion }: RequestContext, services: Services): FetchParams {
-  const replicaId = apiVersion >= REPLICA_STATE_FROM ? request.replicaState.replicaId : request.replicaId
+function replicaIdOf(request: Request, apiVersion: number): number {
+  return apiVersion >= REPLICA_STATE_FROM ? request.replicaState.replicaId : request.replicaId
+}
+
+function paramsOf(request: Request, context: RequestContext, services: Services): FetchParams {
+  const { apiVersion } = context
+  const replicaId = replicaIdOf(request, apiVersion)
   const isFollower = replicaId >= 0
-  const maxBytes = Math.min(request.maxBytes, services.config.get('fetch.max.bytes'))
+  const quotaBytes = isFollower ? Number.POSITIVE_INFINITY : services.quotas.mostBytesOfFetch(context)
+  const maxBytes = Math.min(request.maxBytes, services.config.get('fetch.max.bytes'), quotaBytes)
   return {
     replicaId,
     upTo: isFollower || replicaId === FUTURE_REPLICA_ID ? 'logEnd' : VISIBLE[request.isolationLevel]!,
@@ -215,8 +225,13 @@ function respond(
   context: RequestContext,
   services: Services,
 ): FetchResponseInput {
-  const nodeEndpoints = hints?.nodeEndpoints
+  // Brokers know where the others are.
+  const nodeEndpoints = replicaIdOf(request, context.apiVersion) >= 0 ? undefined : hints?.nodeEndpoints
   const { session } = fetch
+  const isFollower = replicaIdOf(request, context.apiVersion) >= 0
+  if (!isFollower && services.quotas.mustPauseFetch(context, responseBytes(answers))) {
+    return pauseFirst(fetch)
+  }
   if (session === undefined) {
     const sessionId = fetch.wantsSession ? newSession(answers, request, context, services) : NO_SESSION
     return { sessionId, responses: byTopic(answers), nodeEndpoints }
@@ -227,6 +242,18 @@ function respond(
   }
   const changed = answers.filter((answer) => session.mustAnswer(answer.key, sessionAnswer(answer)))
   return { sessionId: session.id, responses: byTopic(changed), nodeEndpoints }
+}
+
+/** About what the answers take on the wire. */
+function responseBytes(answers: readonly Answer[]): number {
+  return answers.reduce((bytes, { sizeBytes }) => bytes + sizeBytes + PARTITION_HEADER_BYTES, RESPONSE_HEADER_BYTES)
+}
+
+/** What a client gets that has to pause before it gets any records: nothing of the session is lost. */
+function pauseFirst({ session, epoch }: FetchContext): FetchResponseInput {
+  if (session === undefined) return { sessionId: NO_SESSION }
+  const errorCode = session.epoch === epoch ? 0 : errors.INVALID_FETCH_SESSION_EPOCH.code
+  return { errorCode, sessionId: session.id }
 }
 
 function sessionAnswer({ data, sizeBytes }: Answer) {
@@ -251,8 +278,8 @@ function newSession(
     partition.sentLogStartOffset = data.logStartOffset ?? -1
     partitions.set(key, partition)
   }
-  const replicaId = apiVersion >= REPLICA_STATE_FROM ? request.replicaState.replicaId : request.replicaId
-  const session = services.fetchSessions.create(partitions, apiVersion >= TOPIC_IDS_FROM, replicaId >= 0)
+  const isFollower = replicaIdOf(request, apiVersion) >= 0
+  const session = services.fetchSessions.create(partitions, apiVersion >= TOPIC_IDS_FROM, isFollower)
   return session?.id ?? NO_SESSION
 }
 
