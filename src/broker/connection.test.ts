@@ -70,6 +70,7 @@ function setUp(options: { memoryBytes?: number; maxRequestBytes?: number; sync?:
     clientSoftwareName: undefined,
     clientSoftwareVersion: undefined,
     closed: false,
+    mutedUntilMs: 0,
     abandon: undefined,
   }
   const connection = new BrokerConnection(socket, info, {
@@ -104,6 +105,18 @@ describe('BrokerConnection', () => {
     expect(tags()).toEqual([2])
     await answer(2, 'two')
     expect(socket.sent).toEqual(['one', 'two'])
+  })
+
+  it('sends the answer of a client that has to pause, and starts nothing until it has (KIP-219)', async () => {
+    const { connection, tags, answer, socket, info, time } = setUp()
+    connection.data(Buffer.concat([request(METADATA, 1), request(METADATA, 2)]))
+    info.mutedUntilMs = time.monotonicMs() + 500
+    await answer(1, 'one')
+    expect([socket.sent, tags()]).toEqual([['one'], []])
+    await time.advance(499)
+    expect(tags()).toEqual([])
+    await time.advance(1)
+    expect(tags()).toEqual([2])
   })
 
   it('lets Produce requests in a row overlap, and answers them in order', async () => {

@@ -70,6 +70,7 @@ export class BrokerConnection implements ConnectionHandler {
   #endReason: string | undefined
   #isEnded = false
   #linger: Scheduled | undefined
+  #unmute: Scheduled | undefined
 
   constructor(connection: Connection, info: ConnectionInfo, options: ConnectionOptions) {
     this.#connection = connection
@@ -116,6 +117,7 @@ export class BrokerConnection implements ConnectionHandler {
     if (this.info.closed) return
     this.info.closed = true
     this.#linger?.cancel()
+    this.#unmute?.cancel()
     if (error !== undefined) this.#options.logger.debug(`${this.#name()} broke: ${error.message}`)
     // What is under way releases its own bytes when it is through.
     this.#options.memory.release(this.#queuedBytes + this.#frames.bufferedBytes)
@@ -171,11 +173,27 @@ export class BrokerConnection implements ConnectionHandler {
   #mayStart(): boolean {
     const frame = this.#queue.first
     if (frame === undefined || this.#isEnded || this.info.closed) return false
-    if (this.#connection.pendingBytes() > MAX_UNSENT_BYTES) return false
+    if (this.#connection.pendingBytes() > MAX_UNSENT_BYTES || this.#isMuted()) return false
     const { length } = this.#inFlight
     if (length === 0) return true
     if (!isProduce(frame) || !this.#inFlight.last!.overlaps) return false
     return length < MAX_OVERLAPPING && this.#inFlightBytes + frame.length <= MAX_HELD_BYTES
+  }
+
+  /** While muted for its quotas, a connection is read on within bounds, so that its end is noticed, but not served. */
+  #isMuted(): boolean {
+    const { info } = this
+    if (info.mutedUntilMs === 0) return false
+    const restMs = info.mutedUntilMs - this.#options.time.monotonicMs()
+    if (restMs <= 0) {
+      info.mutedUntilMs = 0
+      return false
+    }
+    this.#unmute ??= this.#options.time.after(Math.ceil(restMs), () => {
+      this.#unmute = undefined
+      this.#pump()
+    })
+    return true
   }
 
   #start(): void {

@@ -21,6 +21,7 @@ const CONNECTION: ConnectionInfo = {
   clientSoftwareName: undefined,
   clientSoftwareVersion: undefined,
   closed: false,
+  mutedUntilMs: 0,
   abandon: undefined,
 }
 
@@ -32,7 +33,8 @@ function setUp(api: Api, handler: AnyHandler, handle: AnyHandler['handle']) {
   const load = async () => ({ ...handler, handle })
   const { kafkaVersions: versions, listeners } = api
   const served = new ServedApis([{ api, versions, advertised: versions, listeners, load, loaded: undefined }])
-  const services = { platform: { time }, logger } as unknown as Services
+  const quotas = { limitsRequests: false }
+  const services = { platform: { time }, logger, quotas } as unknown as Services
   const dispatcher = new Dispatcher(served, services)
   const ask = async <Q extends Message, R extends Message>(to: Api<Q, R>, version: number, body: InputOf<Q>) => {
     const frame = Buffer.concat(encodeRequest(to, version, { correlationId: 3, clientId: 'c' }, body)).subarray(4)
@@ -42,6 +44,19 @@ function setUp(api: Api, handler: AnyHandler, handle: AnyHandler['handle']) {
   }
   return { ask, log, time }
 }
+
+describe('Dispatcher and quotas (KIP-219)', () => {
+  it('tells the client how long to pause, and starts nothing of its connection meanwhile', async () => {
+    const { ask, time } = setUp(apis.Heartbeat, heartbeat, async (_, context) => {
+      context.throttleMs = 700
+      return { errorCode: 0, throttleTimeMs: 0 }
+    })
+    expect(await ask(apis.Heartbeat, 4, { groupId: 'g' })).toMatchObject({ body: { throttleTimeMs: 700 } })
+    expect(CONNECTION.mutedUntilMs).toBe(time.monotonicMs() + 700)
+    // This version has no place to say it.
+    expect(await ask(apis.Heartbeat, 0, { groupId: 'g' })).toMatchObject({ body: { errorCode: 0 } })
+  })
+})
 
 describe('Dispatcher', () => {
   const bug = () => {

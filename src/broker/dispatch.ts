@@ -9,6 +9,7 @@ import { DecodeError } from '../protocol/wire.ts'
 import type { AnyHandler, ServedApi, ServedApis } from './apis.ts'
 import type { Answer, Serve } from './connection.ts'
 import { unsupportedApiVersions } from './handlers/api-versions.ts'
+import type { Quotas } from './quotas/quotas.ts'
 import {
   CLOSE_CONNECTION,
   type ConnectionInfo,
@@ -22,17 +23,21 @@ type Body = MessageOf<Message>
 type Reply = Outcome<InputOf<Message>>
 
 const API_VERSIONS_KEY = 18
+/** Requests of brokers to brokers, which no quota slows down: WriteTxnMarkers. */
+const EXEMPT_KEYS: readonly number[] = [27]
 
 /** Takes frames apart, finds who answers them, and makes frames of the answers. */
 export class Dispatcher {
   readonly #apis: ServedApis
   readonly #services: Services
+  readonly #quotas: Quotas
   readonly #time: Time
   readonly #logger: Logger
 
   constructor(apis: ServedApis, services: Services) {
     this.#apis = apis
     this.#services = services
+    this.#quotas = services.quotas
     this.#time = services.platform.time
     this.#logger = services.logger
   }
@@ -44,7 +49,6 @@ export class Dispatcher {
       if (served === undefined || !includesVersion(served.versions, request.apiVersion)) {
         return this.#refuse(request, connection)
       }
-      const body = codecOf(request.api.request, request.apiVersion).read(request.reader)
       const context: RequestContext = {
         apiKey: request.apiKey,
         apiVersion: request.apiVersion,
@@ -52,7 +56,10 @@ export class Dispatcher {
         clientId: request.clientId,
         connection,
         receivedMs,
+        sizeBytes: request.reader.remaining,
+        throttleMs: 0,
       }
+      const body = codecOf(request.api.request, request.apiVersion).read(request.reader)
       return served.loaded === undefined
         ? this.#load(served, request, body, context)
         : this.#handle(served.loaded, request, body, context)
@@ -83,6 +90,9 @@ export class Dispatcher {
     } catch (error) {
       return this.#failed(handler, request, body, context, error)
     }
+    if (this.#quotas.limitsRequests && !EXEMPT_KEYS.includes(request.apiKey)) {
+      this.#quotas.worked(context, this.#time.monotonicMs() - context.receivedMs)
+    }
     if (!(reply instanceof Promise)) return this.#encode(handler, request, body, context, reply)
     return reply.then(
       (late) => this.#encode(handler, request, body, context, late),
@@ -91,12 +101,21 @@ export class Dispatcher {
   }
 
   #encode(handler: AnyHandler, request: RequestFrame, body: Body, context: RequestContext, reply: Reply): Answer {
+    if (context.throttleMs > 0) this.#mute(context)
     if (reply === NO_RESPONSE || reply === CLOSE_CONNECTION) return reply
     try {
-      return encodeResponse(request.api, request.apiVersion, request.correlationId, reply)
+      const { throttleMs } = context
+      const answer = throttleMs > 0 ? { ...reply, throttleTimeMs: throttleMs } : reply
+      return encodeResponse(request.api, request.apiVersion, request.correlationId, answer)
     } catch (error) {
       return this.#failed(handler, request, body, context, error)
     }
+  }
+
+  /** The answer leaves at once; what comes after it waits (KIP-219). */
+  #mute({ connection, throttleMs }: RequestContext): void {
+    const untilMs = this.#time.monotonicMs() + throttleMs
+    if (untilMs > connection.mutedUntilMs) connection.mutedUntilMs = untilMs
   }
 
   #failed(handler: AnyHandler, request: RequestFrame, body: Body, context: RequestContext, error: unknown): Answer {

@@ -79,10 +79,13 @@ export class Connections {
   readonly #options: ConnectionsOptions
   readonly #bound: Bound[] = []
   readonly #open = new Set<BrokerConnection>()
+  /** Over their quota: waiting to be closed. */
+  readonly #turnedAway = new Map<Connection, Scheduled>()
   readonly #byAddress = new Map<string, number>()
   /** Accepted by the system, but not served yet: the broker is not ready, or has too many connections. */
   #waiting: Gate[] = []
   #serve: Serve | undefined
+  #pauseMs: (address: string) => number = () => 0
   #sweep: Scheduled | undefined
   #nextId = 1
   #isClosed = false
@@ -105,9 +108,13 @@ export class Connections {
     return bound
   }
 
-  /** From now on requests are answered. */
-  open(serve: Serve): void {
+  /**
+   * From now on requests are answered. `pauseMs`: for how long a connection from an address is left waiting and then
+   * closed (KIP-612); 0 lets it in.
+   */
+  open(serve: Serve, pauseMs: (address: string) => number = () => 0): void {
     this.#serve = serve
+    this.#pauseMs = pauseMs
     this.#admitWaiting()
     this.#scheduleSweep()
   }
@@ -119,6 +126,11 @@ export class Connections {
     this.#sweep?.cancel()
     for (const waiting of this.#waiting) waiting.connection.destroy()
     this.#waiting = []
+    for (const [connection, closing] of this.#turnedAway) {
+      closing.cancel()
+      connection.destroy()
+    }
+    this.#turnedAway.clear()
     const closing = this.#bound.map(({ listener }) => listener.close())
     for (const connection of this.#open) connection.finish('the broker shuts down')
     const timer = this.#options.time.after(graceMs, () => {
@@ -135,7 +147,7 @@ export class Connections {
 
   #accept(connection: Connection, name: string, kind: ListenerKind): void {
     const gate = new Gate(connection, name, kind)
-    const isFull = this.#open.size >= this.#options.limits().total
+    const isFull = this.#open.size + this.#turnedAway.size >= this.#options.limits().total
     // As in Apache Kafka, a connection beyond `max.connections` waits, unread, until another one goes.
     const mustWait = this.#serve === undefined || isFull
     if (this.#isClosed) connection.destroy()
@@ -166,6 +178,11 @@ export class Connections {
       connection.destroy()
       return
     }
+    const pauseMs = this.#pauseMs(remoteAddress)
+    if (pauseMs > 0) {
+      this.#turnAway(connection, pauseMs)
+      return
+    }
     const info: ConnectionInfo = {
       id: this.#nextId++,
       listenerName,
@@ -176,6 +193,7 @@ export class Connections {
       clientSoftwareName: undefined,
       clientSoftwareVersion: undefined,
       closed: false,
+      mutedUntilMs: 0,
       abandon: undefined,
     }
     const onClosed = (closed: BrokerConnection) => this.#forget(closed)
@@ -190,6 +208,17 @@ export class Connections {
     this.#open.add(served)
     this.#byAddress.set(remoteAddress, sameAddress + 1)
     gate.handler = served
+  }
+
+  /** Who connects too often finds out late: closed at once, it would be back at once. */
+  #turnAway(connection: Connection, delayMs: number): void {
+    connection.pause()
+    const closing = this.#options.time.after(delayMs, () => {
+      this.#turnedAway.delete(connection)
+      connection.destroy()
+      this.#admitWaiting()
+    })
+    this.#turnedAway.set(connection, closing)
   }
 
   #forget(connection: BrokerConnection): void {

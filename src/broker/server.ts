@@ -6,6 +6,7 @@ import { Controller } from '../controller/controller.ts'
 import { groupCoordinatorConfig } from '../coordinator/group-config.ts'
 import { GROUP_TOPIC, GroupCoordinator } from '../coordinator/group-coordinator.ts'
 import { GroupPublisher } from '../coordinator/group-publisher.ts'
+import type { MetadataImage } from '../metadata/image.ts'
 import { diskErrorCode } from '../platform/disk.ts'
 import type { Logger } from '../platform/logger.ts'
 import type { Platform } from '../platform/platform.ts'
@@ -19,6 +20,7 @@ import { type BoundListener, type ConnectionLimits, Connections } from './listen
 import { logConfigOf } from './log-config.ts'
 import { ProducerIds } from './producer-ids.ts'
 import { ConfigPublisher, ReplicaPublisher, topicConfigOf } from './publishers.ts'
+import { Quotas } from './quotas/quotas.ts'
 import { ReplicaLog } from './replica-log.ts'
 import { RequestMemory } from './request-memory.ts'
 import { openStorage, type Storage } from './storage.ts'
@@ -26,6 +28,7 @@ import type { Endpoint, Services } from './types.ts'
 
 /** How long requests under way may take once the broker shuts down. */
 const SHUTDOWN_GRACE_MS = 5000
+const MS_PER_SECOND = 1000
 
 /** The numbers of security protocols in registrations. */
 const SECURITY_PROTOCOL_IDS: Readonly<Record<SecurityProtocol, number>> = {
@@ -140,10 +143,12 @@ async function serve(
   })
   await controller.publishTo([
     new ConfigPublisher(config, controller.image, logger),
+    services.quotas,
     new ReplicaPublisher(services.replicas, controller.image),
     new GroupPublisher(config.nodeId, controller.image, services.groups),
   ])
-  connections.open(new Dispatcher(services.apis, services).serve)
+  const { quotas } = services
+  connections.open(new Dispatcher(services.apis, services).serve, (address) => quotas.connectionPauseMs(address))
   return running(services, connections, bound, storage)
 }
 
@@ -183,6 +188,7 @@ function makeServices(
       const settings = topicConfigOf(topic, config, image, logger)
       return { log: logConfigOf(settings), minInsyncReplicas: settings.minInsyncReplicas }
     },
+    mustVerifyTransactions: () => config.get('transaction.partition.verification.enable'),
   })
   const groups = new GroupCoordinator({
     log: new ReplicaLog(replicas, GROUP_TOPIC, config.get('offsets.load.buffer.size')),
@@ -207,10 +213,26 @@ function makeServices(
     groups,
     fetchSessions: new FetchSessionCache(sessionSlots, platform.time, platform.random),
     producerIds: new ProducerIds(controller),
+    quotas: makeQuotas(config, platform, image),
     platform,
     logger,
     endpoints,
   }
+}
+
+function makeQuotas(config: BrokerConfig, { time }: Platform, image: MetadataImage): Quotas {
+  return new Quotas({
+    image,
+    time,
+    windows: {
+      count: config.get('quota.window.num'),
+      windowMs: config.get('quota.window.size.seconds') * MS_PER_SECOND,
+    },
+    controllerWindows: {
+      count: config.get('controller.quota.window.num'),
+      windowMs: config.get('controller.quota.window.size.seconds') * MS_PER_SECOND,
+    },
+  })
 }
 
 function running(

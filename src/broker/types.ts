@@ -13,6 +13,7 @@ import type { ReplicaManager } from '../replication/replica-manager.ts'
 import type { ServedApis } from './apis.ts'
 import type { FetchSessionCache } from './fetch-sessions.ts'
 import type { ProducerIds } from './producer-ids.ts'
+import type { Quotas } from './quotas/quotas.ts'
 
 /** Whom we are talking to; lives as long as the connection. */
 export interface ConnectionInfo {
@@ -29,6 +30,8 @@ export interface ConnectionInfo {
   clientSoftwareVersion: string | undefined
   /** True once the other side is gone. */
   closed: boolean
+  /** Until when no request is started, by the clock that never goes back: the client has used more than its quota. */
+  mutedUntilMs: number
   /** Set by a request that waits for something: called if the other side goes away meanwhile. */
   abandon: (() => void) | undefined
 }
@@ -42,6 +45,10 @@ export interface RequestContext {
   readonly connection: ConnectionInfo
   /** Of the clock that never goes back (`Time.monotonicMs`). */
   readonly receivedMs: number
+  /** Of the body. */
+  readonly sizeBytes: number
+  /** How long the client has to pause because of what this request has used of its quotas; 0 for not at all. */
+  throttleMs: number
 }
 
 /** What handlers work with; made once at start. */
@@ -58,6 +65,7 @@ export interface Services {
   readonly groups: GroupCoordinator
   readonly fetchSessions: FetchSessionCache
   readonly producerIds: ProducerIds
+  readonly quotas: Quotas
   readonly platform: Platform
   readonly logger: Logger
   /** Where this node's listeners are really bound (a configured port 0 is replaced), in the order of the configuration. */

@@ -6,10 +6,10 @@ import type { DeleteTopicsRequest, DeleteTopicsResponse } from '../protocol/mess
 import { ZERO_UUID } from '../protocol/uuid.ts'
 import { checkManualAssignment, firstState, type NewPartition, newPartition, placePartitions } from './placement.ts'
 import {
+  checkMutations,
   checkRecordCount,
   type Decision,
   type DecisionContext,
-  OK,
   type Outcome,
   outcomeOf,
   outcomeOfError,
@@ -54,9 +54,12 @@ export function deleteTopics(
     }
   }
   const records: MetadataRecord[] = []
-  for (const { id, name } of doomed.values()) {
-    records.push(metadataRecord('RemoveTopic', { topicId: id }))
-    responses.push({ name, topicId: id, ...OK })
+  for (const { id, name, partitions } of doomed.values()) {
+    const outcome = outcomeOf(() => {
+      checkMutations(context, partitions.size)
+      records.push(metadataRecord('RemoveTopic', { topicId: id }))
+    })
+    responses.push({ name, topicId: id, ...outcome })
   }
   checkRecordCount(records)
   return { records, response: { throttleTimeMs: 0, responses } }
@@ -137,6 +140,7 @@ function addPartitions(context: DecisionContext, asked: Topic): MetadataRecord[]
   if (additional > 10_000) {
     throw new Refusal('POLICY_VIOLATION', 'Unable to perform excessively large batch operation.')
   }
+  checkMutations(context, additional)
   const factor = topic.partitions.get(0)?.replicas.length ?? 1
   const placed =
     asked.assignments === null

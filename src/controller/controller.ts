@@ -34,7 +34,13 @@ import { createTopics } from './create-topics.ts'
 import { electLeaders } from './elect-leaders.ts'
 import { alterReassignments } from './reassignments.ts'
 import { activationRecords, leadershipRecords, type NodeRegistration, registrationRecords } from './registration.ts'
-import { type Decision, type DecisionContext, MAX_RECORDS_PER_REQUEST, type Outcome } from './result.ts'
+import {
+  type Decision,
+  type DecisionContext,
+  MAX_RECORDS_PER_REQUEST,
+  type MutationQuota,
+  type Outcome,
+} from './result.ts'
 import { unregisterRecords } from './unregister-broker.ts'
 import { updateFeatures } from './update-features.ts'
 
@@ -145,17 +151,22 @@ export class Controller {
     return this.#loader.startPublishing(publishers)
   }
 
-  createTopics(request: CreateTopicsRequest): Promise<CreateTopicsResponse> {
-    return this.#run((context) => createTopics(context, request))
+  /** `mutations` limits how many partitions are made; likewise below. */
+  createTopics(request: CreateTopicsRequest, mutations?: MutationQuota): Promise<CreateTopicsResponse> {
+    return this.#run((context) => createTopics(context, request), mutations)
   }
 
   /** Up to version 2 a request is refused with another error where topics cannot be deleted. */
-  deleteTopics(request: DeleteTopicsRequest, version: number): Promise<DeleteTopicsResponse> {
-    return this.#run((context) => deleteTopics(context, request, version))
+  deleteTopics(
+    request: DeleteTopicsRequest,
+    version: number,
+    mutations?: MutationQuota,
+  ): Promise<DeleteTopicsResponse> {
+    return this.#run((context) => deleteTopics(context, request, version), mutations)
   }
 
-  createPartitions(request: CreatePartitionsRequest): Promise<CreatePartitionsResponse> {
-    return this.#run((context) => createPartitions(context, request))
+  createPartitions(request: CreatePartitionsRequest, mutations?: MutationQuota): Promise<CreatePartitionsResponse> {
+    return this.#run((context) => createPartitions(context, request), mutations)
   }
 
   /** `kind`: the listener that the request came in by. */
@@ -232,9 +243,9 @@ export class Controller {
     return this.quorum.close()
   }
 
-  async #run<T>(decide: (context: DecisionContext) => Decision<T>): Promise<T> {
+  async #run<T>(decide: (context: DecisionContext) => Decision<T>, mutations?: MutationQuota): Promise<T> {
     const { config, platform } = this.#options
-    const context = { head: this.#head, config, nodeId: config.nodeId, random: platform.random }
+    const context = { head: this.#head, config, nodeId: config.nodeId, random: platform.random, mutations }
     const { records, response } = decide(context)
     if (records.length > 0) {
       this.#lastAppend = this.quorum.append(records)

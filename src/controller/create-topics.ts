@@ -8,6 +8,7 @@ import { ZERO_UUID } from '../protocol/uuid.ts'
 import { type ConfigOperation, configRecords, OperationType } from './config-changes.ts'
 import { checkManualAssignment, firstState, type NewPartition, newPartition, placePartitions } from './placement.ts'
 import {
+  checkMutations,
   checkRecordCount,
   type Decision,
   type DecisionContext,
@@ -96,6 +97,7 @@ function createOne(
       true,
     )
     const partitions = placeTopic(context, topic)
+    checkMutations(context, partitions.length)
     const version = partitionRecordVersion(context.head)
     records.push(metadataRecord('Topic', { name: topic.name, topicId }), ...settingRecords)
     for (const [partition, placed] of partitions.entries()) {

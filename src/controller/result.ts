@@ -11,6 +11,12 @@ export interface Decision<T> {
   readonly response: T
 }
 
+/** How many partitions whoever asks may still make and delete (KIP-599). */
+export interface MutationQuota {
+  /** Answers false where these are too many, and then takes nothing. */
+  take(partitions: number): boolean
+}
+
 /** What decisions are made from. */
 export interface DecisionContext {
   /** The state with everything that was decided, committed or not. */
@@ -18,6 +24,8 @@ export interface DecisionContext {
   readonly config: BrokerConfig
   readonly nodeId: number
   readonly random: Random
+  /** undefined: without limit. */
+  readonly mutations?: MutationQuota | undefined
 }
 
 /** The error code and message of one result. */
@@ -60,6 +68,11 @@ export function outcomeOf(body: () => void): Outcome {
 export function outcomeOfError(error: unknown): Outcome {
   if (!(error instanceof Refusal)) throw error
   return { errorCode: errors[error.error].code, errorMessage: error.text }
+}
+
+/** Throws Refusal THROTTLING_QUOTA_EXCEEDED where whoever asks has made or deleted too many partitions lately. */
+export function checkMutations({ mutations }: DecisionContext, partitions: number): void {
+  if (mutations?.take(partitions) === false) throw refuse('THROTTLING_QUOTA_EXCEEDED')
 }
 
 /** The most records and partitions that one request may make. */

@@ -31,6 +31,7 @@ beforeAll(async () => {
     logger: silentLogger,
     clusterId: 'cluster',
     nodeId: 1,
+    quotas: { mutations: () => undefined },
   } as unknown as Services
 })
 

@@ -3,13 +3,16 @@ import { errorOfCode } from '../../protocol/errors.ts'
 import { CreatePartitionsRequest, CreatePartitionsResponse } from '../../protocol/messages/create-partitions.ts'
 import { defineHandler } from '../types.ts'
 
+/** From this version on, what is beyond a quota is refused (KIP-599). */
+const STRICT_QUOTA_FROM = 3
+
 /** CreatePartitions (KIP-195): answers when the new partitions are served here. */
 export const handler = defineHandler({
   request: CreatePartitionsRequest,
   response: CreatePartitionsResponse,
-  handle: async (request, _context, { controller }) => {
+  handle: async (request, context, { controller, quotas }) => {
     try {
-      return await controller.createPartitions(request)
+      return await controller.createPartitions(request, quotas.mutations(context, STRICT_QUOTA_FROM))
     } catch (error) {
       return failedWith(request, wholeOutcome(error))
     }

@@ -3,13 +3,16 @@ import { errorOfCode } from '../../protocol/errors.ts'
 import { CreateTopicsRequest, CreateTopicsResponse } from '../../protocol/messages/create-topics.ts'
 import { defineHandler } from '../types.ts'
 
+/** From this version on, what is beyond a quota is refused (KIP-599). */
+const STRICT_QUOTA_FROM = 6
+
 /** CreateTopics: answers when the new partitions are served here, which Apache Kafka leaves open. */
 export const handler = defineHandler({
   request: CreateTopicsRequest,
   response: CreateTopicsResponse,
-  handle: async (request, _context, { controller }) => {
+  handle: async (request, context, { controller, quotas }) => {
     try {
-      return await controller.createTopics(request)
+      return await controller.createTopics(request, quotas.mutations(context, STRICT_QUOTA_FROM))
     } catch (error) {
       return failedWith(request, wholeOutcome(error))
     }

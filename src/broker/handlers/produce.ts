@@ -33,6 +33,7 @@ export const handler = defineHandler({
   request: ProduceRequest,
   response: ProduceResponse,
   handle(request, context, services) {
+    services.quotas.produced(context, context.sizeBytes)
     const refusal = refusalOfAll(request, context)
     if (refusal !== undefined) return refusal
     const { topicData } = request
