@@ -42,6 +42,13 @@ export function tombstone<K extends Message, V extends Message>(
   return { type, key, value: null, valueVersion: 0 } as unknown as CoordinatorRecord
 }
 
+export function isOf<K extends Message, V extends Message>(
+  record: CoordinatorRecord,
+  type: RecordType<K, V>,
+): record is CoordinatorRecord & CoordinatorRecord<K, V> {
+  return record.type.id === type.id
+}
+
 /** The record's key as it is on disk: int16 type, then the fields. */
 export function encodeKey(record: CoordinatorRecord): Buffer {
   return encodeVersioned(record.type.id, record.type.key, KEY_VERSION, record.key)
