@@ -4,6 +4,7 @@ import { includesVersion } from '../../src/protocol/schema.ts'
 import type { Broker } from '../harness/broker.ts'
 import { startOracle } from '../harness/oracle.ts'
 import { startTarget } from '../harness/target.ts'
+import { answersApiVersions } from '../harness/wire.ts'
 import { allowedDifferences } from './allowed.ts'
 import { comparable, differences } from './compare.ts'
 import { type ApiName, Probe } from './probe.ts'
@@ -13,6 +14,7 @@ import { configValueScenarios } from './scenarios/config-values.ts'
 import { configScenarios } from './scenarios/configs.ts'
 import { connectionScenarios, frameScenariosOf, versionScenarioOf } from './scenarios/frames.ts'
 import { groupScenarios } from './scenarios/groups.ts'
+import { rebalanceScenarios } from './scenarios/rebalances.ts'
 import { recordScenarios } from './scenarios/records.ts'
 import { severalScenarios } from './scenarios/several.ts'
 import { topicScenarios } from './scenarios/topics.ts'
@@ -25,6 +27,7 @@ const stories: readonly Scenario[] = [
   ...configScenarios,
   ...configValueScenarios,
   ...groupScenarios,
+  ...rebalanceScenarios,
 ]
 const compared = stories.map(({ api }) => api)
 const scenarios: readonly Scenario[] = [
@@ -71,7 +74,10 @@ async function tell(scenario: Scenario, version: number, name: string): Promise<
   const probes = [new Probe(ottla), new Probe(oracle)] as const
   for (const probe of probes) probe.learn(clusterIds.get(probe.broker), '<cluster id>')
   const outcomes = await Promise.allSettled(probes.map((probe) => scenario.run(probe, version, name)))
-  for (const probe of probes) probe.close()
+  for (const probe of probes) {
+    probe.close()
+    expect(await answersApiVersions('127.0.0.1', probe.broker.port), `${probe.broker.kind} still answers`).toBe(true)
+  }
   const [ours, theirs] = probes.map((probe) => probe.transcript.map((exchange) => comparable(exchange, probe.symbols)))
   const found: string[] = []
   for (let index = 0; index < Math.min(ours!.length, theirs!.length); index++) {

@@ -373,7 +373,7 @@ const committing: Scenario[] = [
 ]
 
 /** A consumer's subscription, version 1, to one topic. */
-function subscription(topic: string): Buffer {
+export function subscription(topic: string): Buffer {
   const name = Buffer.from(topic)
   const head = Buffer.from([0, 1, 0, 0, 0, 1, 0, name.length])
   return Buffer.concat([head, name, Buffer.from([0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0])])
