@@ -36,6 +36,8 @@ export const handler = defineHandler({
     }
     if (topics.length > 0) {
       const response = await groups.commitOffsets(clientOf(context), { ...request, topics })
+      // As in Apache Kafka, a topic that was named twice is answered twice, unless something else was refused.
+      if (answers.topics.length === 0) return { topics: response.topics }
       for (const { name, topicId, partitions } of response.topics) {
         for (const answer of partitions) answers.add({ name, topicId }, answer)
       }
