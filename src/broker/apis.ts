@@ -101,6 +101,11 @@ export class ServedApis {
     return served?.listeners.includes(kind) ? served : undefined
   }
 
+  /** Reads the handlers that nobody has needed yet, one after the other. Rejects with what reading one of them throws. */
+  async loadAll(): Promise<void> {
+    for (const served of this.#all) served.loaded ??= await served.load()
+  }
+
   /** By key. */
   on(kind: ListenerKind): ServedApi[] {
     return this.#all.filter((served) => served.listeners.includes(kind))

@@ -32,17 +32,17 @@ function setUp(api: Api, handler: AnyHandler, handle: AnyHandler['handle']) {
   const logger = { ...silentLogger, error: (line: string) => log.push(line), info: (line: string) => log.push(line) }
   const load = async () => ({ ...handler, handle })
   const { kafkaVersions: versions, listeners } = api
-  const served = new ServedApis([{ api, versions, advertised: versions, listeners, load, loaded: undefined }])
+  const served = { api, versions, advertised: versions, listeners, load, loaded: undefined }
   const quotas = { limitsRequests: false }
   const services = { platform: { time }, logger, quotas } as unknown as Services
-  const dispatcher = new Dispatcher(served, services)
+  const dispatcher = new Dispatcher(new ServedApis([served]), services)
   const ask = async <Q extends Message, R extends Message>(to: Api<Q, R>, version: number, body: InputOf<Q>) => {
     const frame = Buffer.concat(encodeRequest(to, version, { correlationId: 3, clientId: 'c' }, body)).subarray(4)
     const answer = await dispatcher.serve(frame, CONNECTION, 0)
     if (typeof answer === 'symbol') return answer
     return decodeResponse(to, version, Buffer.concat(answer).subarray(4))
   }
-  return { ask, log, time }
+  return { ask, log, time, served }
 }
 
 describe('Dispatcher and quotas (KIP-219)', () => {
@@ -59,6 +59,16 @@ describe('Dispatcher and quotas (KIP-219)', () => {
 })
 
 describe('Dispatcher', () => {
+  it('closes the connection, and nothing else, when a handler cannot be read', async () => {
+    const { ask, log, served } = setUp(apis.Heartbeat, heartbeat, () => ({}))
+    const { load } = served
+    Object.assign(served, { load: () => Promise.reject(new Error('too many open files')) })
+    expect(await ask(apis.Heartbeat, 4, { groupId: 'g' })).toBe(CLOSE_CONNECTION)
+    expect(log.join()).toContain('too many open files')
+    Object.assign(served, { load })
+    expect(await ask(apis.Heartbeat, 4, { groupId: 'g' })).toMatchObject({ body: { errorCode: 0 } })
+  })
+
   const bug = () => {
     throw new TypeError('a bug')
   }

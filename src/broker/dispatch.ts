@@ -79,8 +79,16 @@ export class Dispatcher {
   }
 
   async #load(served: ServedApi, request: RequestFrame, body: Body, context: RequestContext): Promise<Answer> {
-    served.loaded = await served.load()
-    return this.#handle(served.loaded, request, body, context)
+    let handler: AnyHandler
+    try {
+      handler = await served.load()
+    } catch (error) {
+      // No file descriptor was left, or the installation was replaced under the running broker.
+      this.#logger.error(`The handler of ${request.api.name} could not be read: ${String(error)}`)
+      return CLOSE_CONNECTION
+    }
+    served.loaded = handler
+    return this.#handle(handler, request, body, context)
   }
 
   #handle(handler: AnyHandler, request: RequestFrame, body: Body, context: RequestContext): Answer | Promise<Answer> {

@@ -30,6 +30,9 @@ import type { Endpoint, Services } from './types.ts'
 const SHUTDOWN_GRACE_MS = 5000
 const MS_PER_SECOND = 1000
 
+/** How long after its start a broker reads the handlers that nobody has asked for. */
+const LOAD_ALL_AFTER_MS = 1000
+
 /** The numbers of security protocols in registrations. */
 const SECURITY_PROTOCOL_IDS: Readonly<Record<SecurityProtocol, number>> = {
   PLAINTEXT: 0,
@@ -247,7 +250,12 @@ function running(
   const stopped = new Promise<void>((resolve) => {
     hasStopped = resolve
   })
+  // An installation that is replaced while the broker runs must not take away what it has not read yet.
+  const loading = services.platform.time.after(LOAD_ALL_AFTER_MS, () => {
+    services.apis.loadAll().catch((error) => services.logger.error(`Not all handlers could be read: ${String(error)}`))
+  })
   const stop = async () => {
+    loading.cancel()
     const closed = connections.close(SHUTDOWN_GRACE_MS)
     replicas.stopWaiting()
     await groups.close()
@@ -266,6 +274,7 @@ function running(
     },
     stopped,
     abandon() {
+      loading.cancel()
       void connections.close(0)
       storage.logs.abandon()
       storage.release()

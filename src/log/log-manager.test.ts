@@ -61,6 +61,17 @@ describe('the logs of a broker', () => {
     manager.abandon()
   })
 
+  it('deletes a partition whose directory somebody has removed', async () => {
+    const environment = testEnvironment()
+    const manager = openManager(environment)
+    const log = manager.create('t', 0, TOPIC_ID, DEFAULT_CONFIG)
+    environment.disk.removeTree('/a/t-0')
+    manager.delete('t', 0)
+    expect(log.offline).toBe('its directory is gone')
+    expect(manager.create('t', 0, TOPIC_ID, DEFAULT_CONFIG).logEndOffset).toBe(0)
+    manager.abandon()
+  })
+
   it('keeps what is set aside, over starts too', async () => {
     const environment = testEnvironment()
     const { disk, time } = environment

@@ -225,10 +225,13 @@ export class LogManager {
       log.markDeleted(path)
     } catch (error) {
       if (diskErrorCode(error) === undefined) throw error
-      throw new LogError(
-        'KAFKA_STORAGE_ERROR',
-        `Error while deleting ${key} in dir ${directory.path}: ${messageOf(error)}`,
-      )
+      if (this.#environment.disk.exists(log.directory))
+        throw new LogError(
+          'KAFKA_STORAGE_ERROR',
+          `Error while deleting ${key} in dir ${directory.path}: ${messageOf(error)}`,
+        )
+      // Somebody took it away under us: there is nothing left to keep or to remove.
+      log.fail('its directory is gone')
     }
     this.#logs.delete(key)
     directory.logs.delete(key)

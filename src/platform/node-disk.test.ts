@@ -52,6 +52,20 @@ describe('files', () => {
     expect(disk.list(directory)).toEqual([])
   })
 
+  test('makes directories with their parents, and says where it cannot', () => {
+    const path = join(directory, 'a', 'b', 'c')
+    disk.makeDirectory(path)
+    disk.makeDirectory(path)
+    expect(disk.stat(path)).toBeDefined()
+    writeFileSync(join(directory, 'file'), '')
+    expect(() => disk.makeDirectory(join(directory, 'file'))).toThrow('EEXIST')
+    expect(() => disk.makeDirectory(join(directory, 'file', 'b'))).toThrow('ENOTDIR')
+  })
+
+  test.skipIf(!existsSync('/proc/self'))('does not hang where nothing can be made', () => {
+    expect(() => disk.makeDirectory('/proc/none/b')).toThrow('ENOENT')
+  })
+
   test('replaceFile leaves the new content and no temporary file', () => {
     const path = join(directory, 'checkpoint')
     disk.replaceFile(path, Buffer.from('one'))

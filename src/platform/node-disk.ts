@@ -1,7 +1,7 @@
 import * as fs from 'node:fs'
 import { dirname, join } from 'node:path'
 import { lockDirectory } from './directory-lock.ts'
-import type { DirectoryLock, Disk, DiskEntry, DiskFile, DiskStat } from './disk.ts'
+import { type DirectoryLock, type Disk, type DiskEntry, type DiskFile, type DiskStat, diskErrorCode } from './disk.ts'
 
 const { O_RDONLY, O_RDWR, O_CREAT } = fs.constants
 const OPEN_FLAGS = { read: O_RDONLY, write: O_RDWR, create: O_RDWR | O_CREAT }
@@ -134,7 +134,17 @@ export class NodeDisk implements Disk {
   }
 
   makeDirectory(path: string): void {
-    fs.mkdirSync(path, { recursive: true })
+    // Not with `recursive`: where a parent cannot be made, as below /proc, Node 20 never comes back from that.
+    try {
+      fs.mkdirSync(path)
+    } catch (error) {
+      const code = diskErrorCode(error)
+      if (code === 'EEXIST' && fs.statSync(path).isDirectory()) return
+      const parent = dirname(path)
+      if (code !== 'ENOENT' || parent === path) throw error
+      this.makeDirectory(parent)
+      fs.mkdirSync(path)
+    }
   }
 
   rename(from: string, to: string): void {
