@@ -79,6 +79,9 @@ function servedApis(): ServedApi[] {
     serve(apis.DescribeCluster, '0-2', () => import('./handlers/describe-cluster.ts')),
     serve(apis.DescribeProducers, '0', () => import('./handlers/describe-producers.ts')),
     serve(apis.ListConfigResources, '0-1', () => import('./handlers/list-config-resources.ts')),
+    // Told to clients only where somebody receives their metrics; see ClientMetrics.
+    serve(apis.GetTelemetrySubscriptions, '0', () => import('./handlers/get-telemetry-subscriptions.ts')),
+    serve(apis.PushTelemetry, '0', () => import('./handlers/push-telemetry.ts')),
     serve(apis.DescribeTopicPartitions, '0', () => import('./handlers/describe-topic-partitions.ts')),
   ]
 }

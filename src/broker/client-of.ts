@@ -11,7 +11,7 @@ export function clientOf({ apiVersion, clientId, connection }: RequestContext): 
 }
 
 /** An address as Java prints it, and so Kafka, with a slash before: IPv6 in full. */
-function javaAddress(address: string): string {
+export function javaAddress(address: string): string {
   const mapped = MAPPED_IPV4.exec(address)
   if (mapped) return mapped[1]!
   const [head, tail] = address.split('::')

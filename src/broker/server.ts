@@ -24,6 +24,7 @@ import { Quotas } from './quotas/quotas.ts'
 import { ReplicaLog } from './replica-log.ts'
 import { RequestMemory } from './request-memory.ts'
 import { openStorage, type Storage } from './storage.ts'
+import { ClientMetrics } from './telemetry/client-metrics.ts'
 import type { Endpoint, Services } from './types.ts'
 
 /** How long requests under way may take once the broker shuts down. */
@@ -147,6 +148,7 @@ async function serve(
   await controller.publishTo([
     new ConfigPublisher(config, controller.image, logger),
     services.quotas,
+    services.clientMetrics,
     new ReplicaPublisher(services.replicas, controller.image),
     new GroupPublisher(config.nodeId, controller.image, services.groups),
   ])
@@ -217,6 +219,7 @@ function makeServices(
     fetchSessions: new FetchSessionCache(sessionSlots, platform.time, platform.random),
     producerIds: new ProducerIds(controller),
     quotas: makeQuotas(config, platform, image),
+    clientMetrics: new ClientMetrics({ image, platform, maxBytes: config.get('telemetry.max.bytes') }),
     platform,
     logger,
     endpoints,

@@ -14,6 +14,7 @@ import type { ServedApis } from './apis.ts'
 import type { FetchSessionCache } from './fetch-sessions.ts'
 import type { ProducerIds } from './producer-ids.ts'
 import type { Quotas } from './quotas/quotas.ts'
+import type { ClientMetrics } from './telemetry/client-metrics.ts'
 
 /** Whom we are talking to; lives as long as the connection. */
 export interface ConnectionInfo {
@@ -66,6 +67,7 @@ export interface Services {
   readonly fetchSessions: FetchSessionCache
   readonly producerIds: ProducerIds
   readonly quotas: Quotas
+  readonly clientMetrics: ClientMetrics
   readonly platform: Platform
   readonly logger: Logger
   /** Where this node's listeners are really bound (a configured port 0 is replaced), in the order of the configuration. */

@@ -233,6 +233,11 @@ test('the log has a line for each message, whatever the message holds', () => {
   log.debug('quiet')
   log.warn('a\n[2026-01-01 00:00:00,000] INFO forged')
   expect(lines).toEqual(['[2026-01-31 10:00:00,007] WARN a | [2026-01-01 00:00:00,000] INFO forged'])
+  log.level = 'FATAL'
+  log.error('quiet')
+  log.level = 'TRACE'
+  log.debug('loud')
+  expect(lines.slice(1)).toEqual(['[2026-01-31 10:00:00,007] DEBUG loud'])
 })
 
 test('the command of an unbuilt checkout says what to do', () => {

@@ -1,9 +1,5 @@
-import type { Logger } from '../platform/logger.ts'
+import { LOG_LEVELS, type Logger, type LogLevel } from '../platform/logger.ts'
 import type { Time } from '../platform/time.ts'
-
-export type LogLevel = 'DEBUG' | 'INFO' | 'WARN' | 'ERROR'
-
-const LEVELS: readonly LogLevel[] = ['DEBUG', 'INFO', 'WARN', 'ERROR']
 
 /** 2026-01-31 10:00:00,000 in local time, as Apache Kafka's log has it. */
 function timestamp(timeMs: number): string {
@@ -17,17 +13,24 @@ function timestamp(timeMs: number): string {
 /** The level called `text` in any case, as log4j names them; undefined for none. */
 export function parseLogLevel(text: string): LogLevel | undefined {
   const upper = text.toUpperCase()
-  if (upper === 'TRACE' || upper === 'ALL') return 'DEBUG'
-  if (upper === 'FATAL' || upper === 'OFF') return 'ERROR'
-  return LEVELS.find((level) => level === upper)
+  if (upper === 'ALL') return 'TRACE'
+  if (upper === 'OFF') return 'FATAL'
+  return LOG_LEVELS.find((level) => level === upper)
 }
 
 /** Writes one line for each message, in the form of Apache Kafka's log: [time] LEVEL message. */
 export function consoleLogger(time: Time, write: (line: string) => void, lowest: LogLevel = 'INFO'): Logger {
-  const log = (level: LogLevel) => (message: string) => {
-    if (LEVELS.indexOf(level) < LEVELS.indexOf(lowest)) return
+  const logger: Logger = {
+    debug: (message) => log('DEBUG', message),
+    info: (message) => log('INFO', message),
+    warn: (message) => log('WARN', message),
+    error: (message) => log('ERROR', message),
+    level: lowest,
+  }
+  const log = (level: LogLevel, message: string) => {
+    if (LOG_LEVELS.indexOf(level) > LOG_LEVELS.indexOf(logger.level)) return
     // A line break in a message would let whoever sent it forge a line of the log.
     write(`[${timestamp(time.nowMs())}] ${level} ${message.replace(/[\r\n]+/g, ' | ')}`)
   }
-  return { debug: log('DEBUG'), info: log('INFO'), warn: log('WARN'), error: log('ERROR') }
+  return logger
 }

@@ -127,6 +127,22 @@ describe('incrementalAlterConfigs', () => {
     expect(results.map(outcome)).toEqual([refused, ['NONE', null], refused])
   })
 
+  it('sets the level of the one logger at once, and writes nothing (KIP-412)', async () => {
+    const world = new ControllerWorld()
+    const controller = await world.open()
+    const { offset } = controller.image
+    const ask = async (request: ReturnType<typeof one>) =>
+      (await controller.incrementalAlterConfigs(request, 'broker')).map(outcome)[0]![0]
+    expect(await ask({ ...one(LOGGER, '1', ['root', SET, 'TRACE']), validateOnly: true })).toBe('NONE')
+    expect(world.logger.level).toBe('INFO')
+    expect(await ask(one(LOGGER, '1', ['root', SET, 'DEBUG']))).toBe('NONE')
+    expect(world.logger.level).toBe('DEBUG')
+    expect(await ask(one(LOGGER, '1', ['root', SET, 'LOUD']))).toBe('INVALID_CONFIG')
+    expect(await ask(one(LOGGER, '1', ['root', DELETE, null]))).toBe('INVALID_REQUEST')
+    expect(await ask(one(LOGGER, '1', ['root', APPEND, 'INFO']))).toBe('INVALID_REQUEST')
+    expect([world.logger.level, controller.image.offset]).toEqual(['DEBUG', offset])
+  })
+
   it('by way of a controller answers as controllers do', async () => {
     const controller = await controllerWithTopic()
     const results = await controller.incrementalAlterConfigs(one(99, 'x'), 'controller')

@@ -4,6 +4,7 @@ import { brokerSettings, isListSetting, lookup } from '../config/settings.ts'
 import { formatValue } from '../config/values.ts'
 import type { MetadataRecord } from '../metadata/records.ts'
 import { type ConfigResource, ConfigResourceType } from '../metadata/types.ts'
+import { LOG_LEVELS, type LogLevel } from '../platform/logger.ts'
 import { errors } from '../protocol/errors.ts'
 import type { AlterConfigsRequest } from '../protocol/messages/alter-configs.ts'
 import type { IncrementalAlterConfigsRequest } from '../protocol/messages/incremental-alter-configs.ts'
@@ -47,7 +48,7 @@ export function incrementalAlterConfigs(
       const values = resource.configs.filter(({ configOperation }) => configOperation !== OperationType.delete)
       checkConfigs(resource.configs, values)
       if (resource.resourceType === ConfigResourceType.brokerLogger) {
-        refuseLoggers(context, resource.resourceName, operationsOf(resource))
+        alterLoggers(context, resource.resourceName, operationsOf(resource), request.validateOnly)
       }
       if (resource.resourceType === ConfigResourceType.broker) checkOwn(context, resource, operationsOf(resource))
     },
@@ -104,7 +105,9 @@ function decide<R extends Resource>(
     const isDuplicate = counts.get(keyOf(resource))! > 1
     const check = steps.kind === 'broker' ? checkAtBroker : checkAtController
     const outcome = outcomeOf(() => check(resource, isDuplicate, steps.preprocess))
-    if (outcome !== OK) outcomes.set(resource, outcome)
+    // What there is to do for loggers has been done.
+    const isDone = steps.kind === 'broker' && resource.resourceType === ConfigResourceType.brokerLogger
+    if (outcome !== OK || isDone) outcomes.set(resource, outcome)
   }
   const remaining = resources.filter((resource) => !outcomes.has(resource))
   const records: MetadataRecord[] = []
@@ -181,24 +184,45 @@ function checkNodeId({ nodeId }: DecisionContext, name: string): void {
   }
 }
 
-/** The levels of loggers are no metadata, and this broker's one logger has its level from the command line. */
-function refuseLoggers({ nodeId }: DecisionContext, name: string, operations: readonly ConfigOperation[]): void {
+/**
+ * The levels of loggers are no metadata: they are set at once, here, and forgotten by a restart. There is one logger, for
+ * everything; 'root' is its name.
+ */
+function alterLoggers(
+  { nodeId, logger }: DecisionContext,
+  name: string,
+  operations: readonly ConfigOperation[],
+  validateOnly: boolean,
+): void {
   const id = parseId(name)
   if (id === undefined) throw new Refusal('INVALID_REQUEST', `Node id must be an integer, but it is: ${name}`)
   if (id !== nodeId) {
     throw new Refusal('INVALID_REQUEST', `Unexpected node id. Expected ${nodeId}, but received ${name}`)
   }
-  for (const { name: logger, operation } of operations) {
-    if (operation === OperationType.append || operation === OperationType.subtract) {
-      const verb = operation === OperationType.append ? 'APPEND' : 'SUBTRACT'
-      throw new Refusal('INVALID_REQUEST', `${verb} operation is not allowed for the BROKER_LOGGER resource`)
-    }
-    if (logger !== ROOT_LOGGER) throw new Refusal('INVALID_CONFIG', `Logger ${logger} does not exist!`)
-    if (operation === OperationType.delete) {
-      throw new Refusal('INVALID_REQUEST', `Removing the log level of the ${ROOT_LOGGER} logger is not allowed`)
-    }
-    throw new Refusal('INVALID_CONFIG', 'The level of this logger cannot be changed while the broker runs.')
+  const levels = operations.map(levelOf)
+  const last = levels.at(-1)
+  if (last !== undefined && !validateOnly) logger.level = last
+}
+
+function levelOf({ name, operation, value }: ConfigOperation): LogLevel {
+  if (operation === OperationType.append || operation === OperationType.subtract) {
+    const verb = operation === OperationType.append ? 'APPEND' : 'SUBTRACT'
+    throw new Refusal('INVALID_REQUEST', `${verb} operation is not allowed for the BROKER_LOGGER resource`)
   }
+  if (operation !== OperationType.set && operation !== OperationType.delete) {
+    throw new Refusal('INVALID_REQUEST', `Unknown operation type ${operation} for the BROKER_LOGGER resource`)
+  }
+  if (name !== ROOT_LOGGER) throw new Refusal('INVALID_CONFIG', `Logger ${name} does not exist!`)
+  if (operation === OperationType.delete) {
+    throw new Refusal('INVALID_REQUEST', `Removing the log level of the ${ROOT_LOGGER} logger is not allowed`)
+  }
+  const level = LOG_LEVELS.find((known) => known === value)
+  if (level !== undefined) return level
+  throw new Refusal(
+    'INVALID_CONFIG',
+    `Cannot set the log level of ${name} to ${value} as it is not a supported log level. Valid log levels are ` +
+      [...LOG_LEVELS].sort().join(', '),
+  )
 }
 
 function checkOwn(context: DecisionContext, resource: Resource, operations: readonly ConfigOperation[]): void {

@@ -4,6 +4,7 @@ import { MetadataImage } from '../metadata/image.ts'
 import { type MetadataRecord, metadataRecord } from '../metadata/records.ts'
 import { partitionRecord } from '../metadata/snapshot-records.ts'
 import type { PartitionImage } from '../metadata/types.ts'
+import { silentLogger } from '../platform/logger.ts'
 import { errorOfCode } from '../protocol/errors.ts'
 import { ControllerWorld, DIRECTORY_ID } from './controller.testkit.ts'
 import { electLeaders } from './elect-leaders.ts'
@@ -43,7 +44,7 @@ function clusterWith(partition: Partial<PartitionImage>): DecisionContext {
     head.replay(record)
   }
   const { config, platform } = new ControllerWorld()
-  return { head, config, nodeId: 1, random: platform.random }
+  return { head, config, nodeId: 1, random: platform.random, logger: silentLogger }
 }
 
 function apply(context: DecisionContext, records: readonly MetadataRecord[]): PartitionImage {

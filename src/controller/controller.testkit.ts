@@ -24,6 +24,7 @@ const DEFAULTS = {
 export class ControllerWorld {
   readonly disk = new MemoryDisk()
   readonly time = new VirtualTime()
+  readonly logger = { ...silentLogger }
   readonly config: BrokerConfig
   readonly platform: Platform
   #randomState = 1
@@ -47,7 +48,7 @@ export class ControllerWorld {
   async open(isRegistered = true): Promise<Controller> {
     const controller = await Controller.open({
       platform: this.platform,
-      logger: silentLogger,
+      logger: this.logger,
       config: this.config,
       clusterId: '4L6g3nShT-eMCtK--X86sw',
       directoryId: DIRECTORY_ID,

@@ -244,8 +244,9 @@ export class Controller {
   }
 
   async #run<T>(decide: (context: DecisionContext) => Decision<T>, mutations?: MutationQuota): Promise<T> {
-    const { config, platform } = this.#options
-    const context = { head: this.#head, config, nodeId: config.nodeId, random: platform.random, mutations }
+    const { config, platform, logger } = this.#options
+    const { random } = platform
+    const context = { head: this.#head, config, nodeId: config.nodeId, random, logger, mutations }
     const { records, response } = decide(context)
     if (records.length > 0) {
       this.#lastAppend = this.quorum.append(records)

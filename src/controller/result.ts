@@ -1,6 +1,7 @@
 import type { BrokerConfig } from '../config/broker-config.ts'
 import type { MetadataImage } from '../metadata/image.ts'
 import type { MetadataRecord } from '../metadata/records.ts'
+import type { Logger } from '../platform/logger.ts'
 import type { Random } from '../platform/random.ts'
 import { type ErrorName, errors } from '../protocol/errors.ts'
 import { MetadataLogError } from '../replication/raft/types.ts'
@@ -24,6 +25,7 @@ export interface DecisionContext {
   readonly config: BrokerConfig
   readonly nodeId: number
   readonly random: Random
+  readonly logger: Logger
   /** undefined: without limit. */
   readonly mutations?: MutationQuota | undefined
 }

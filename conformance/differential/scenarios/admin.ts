@@ -1,5 +1,5 @@
 import type { Body, Probe } from '../probe.ts'
-import { makeTopic, type Scenario, settled } from '../scenario.ts'
+import { batch, makeTopic, produceBody, type Scenario, settled, write } from '../scenario.ts'
 
 const PREFERRED = 0
 const UNCLEAN = 1
@@ -201,4 +201,169 @@ const controllerScenarios: readonly Scenario[] = [
   },
 ]
 
-export const adminScenarios: readonly Scenario[] = [...quotaScenarios, ...controllerScenarios]
+/** Whether a throttle time is what it should be, give or take what a busy machine makes of it. */
+function isNear(ms: number, expectedMs: number): string {
+  return Math.abs(ms - expectedMs) <= 400 ? 'as expected' : `${ms} ms, not ${expectedMs}`
+}
+
+/** Set for this client only, so that no other scenario pauses; its name is its client id. */
+async function limited(probe: Probe, name: string, key: string, value: number): Promise<void> {
+  probe.clientId = name
+  const entries = [{ entity: entity(['client-id', name]), ops: [set(key, value)] }]
+  await probe.quietly('AlterClientQuotas', 1, { entries, validateOnly: false })
+  await settled(probe)
+  await settled(probe)
+}
+
+/** Writes an exchange down that says whether the throttle time was right. */
+function note(probe: Probe, api: 'Produce' | 'Fetch' | 'CreateTopics', text: string): void {
+  probe.transcript.push({ api, version: 0, response: { text } })
+}
+
+const throttleScenarios: readonly Scenario[] = [
+  {
+    title: 'more bytes than the quota: the time to pause, and the pause',
+    api: 'Produce',
+    from: 9,
+    to: 9,
+    run: async (probe, version, name) => {
+      const id = await makeTopic(probe, name)
+      await limited(probe, name, 'producer_byte_rate', 10_000)
+      const body = produceBody(version, { name, id }, batch(1, {}, 109_000))
+      const startMs = performance.now()
+      const response = await probe.send('Produce', version, body)
+      // 109 kB in a window of 10 s are 10.9 kB a second, which is 9 % too much.
+      note(probe, 'Produce', isNear(response.throttleTimeMs, 920))
+      await probe.send('Produce', version, produceBody(version, { name, id }, batch(1)))
+      note(probe, 'Produce', isNear(performance.now() - startMs, 920))
+    },
+  },
+  {
+    title: 'more bytes than the quota: no records, the time to pause, and then the records',
+    api: 'Fetch',
+    from: 12,
+    to: 12,
+    run: async (probe, version, name) => {
+      await makeTopic(probe, name)
+      await write(probe, name, batch(1, {}, 60_000))
+      await limited(probe, name, 'consumer_byte_rate', 10_000)
+      const fetch = () =>
+        probe.send('Fetch', version, {
+          maxWaitMs: 100,
+          minBytes: 1,
+          sessionEpoch: -1,
+          topics: [{ topic: name, partitions: [{ partition: 0, fetchOffset: 0, partitionMaxBytes: 1e6 }] }],
+        })
+      await fetch()
+      // Twice 60 kB in a window of 10 s are 20 % too much.
+      const refused = await fetch()
+      note(probe, 'Fetch', isNear(refused.throttleTimeMs, 2000))
+    },
+  },
+  {
+    title: 'more partitions than the quota',
+    api: 'CreateTopics',
+    run: async (probe, version, name) => {
+      await limited(probe, name, 'controller_mutation_rate', 2)
+      const create = (suffix: string, numPartitions: number) =>
+        probe.send('CreateTopics', version, {
+          topics: [{ name: `${name}-${suffix}`, numPartitions, replicationFactor: 1 }],
+          timeoutMs: 10_000,
+          ...(version >= 1 ? { validateOnly: false } : {}),
+        })
+      const first = await create('a', 24)
+      probe.learn(first.topics?.[0]?.topicId, '<id of a>')
+      const second = await create('b', 1)
+      probe.learn(second.topics?.[0]?.topicId, '<id of b>')
+      // Two too many come back in one second; older clients have paused for that already.
+      if (version >= 2) note(probe, 'CreateTopics', isNear(second.throttleTimeMs, version >= 6 ? 1000 : 500))
+    },
+  },
+  {
+    title: 'quotas on deleting and adding partitions',
+    api: 'DeleteTopics',
+    from: 4,
+    to: 6,
+    run: async (probe, version, name) => {
+      await makeTopic(probe, `${name}-a`, { partitions: 30 })
+      await makeTopic(probe, `${name}-b`)
+      await limited(probe, name, 'controller_mutation_rate', 2)
+      const remove = (topic: string) =>
+        probe.send('DeleteTopics', version, {
+          timeoutMs: 10_000,
+          ...(version >= 6 ? { topics: [{ name: topic }] } : { topicNames: [topic] }),
+        })
+      await remove(`${name}-a`)
+      const topics = [{ name: `${name}-b`, count: 2, assignments: null }]
+      await probe.send('CreatePartitions', 3, { topics, timeoutMs: 10_000, validateOnly: true })
+      await remove(`${name}-b`)
+    },
+  },
+]
+
+const NO_ID = 'AAAAAAAAAAAAAAAAAAAAAA'
+const CLIENT = 'T8ieC9GbRMy7po1nB9IrzQ'
+const CLIENT_METRICS = 16
+
+/** Neither broker tells clients of these two APIs unless metrics are received, but both answer. */
+const telemetryScenarios: readonly Scenario[] = [
+  {
+    title: 'client metrics: subscriptions and pushes',
+    api: 'IncrementalAlterConfigs',
+    from: 1,
+    run: async (probe, version, name) => {
+      probe.clientId = name
+      const settings = { metrics: 'org.x,org.y', 'interval.ms': '100000', match: `client_id=${name}` }
+      const configs = Object.entries(settings).map(([key, value]) => ({ name: key, configOperation: 0, value }))
+      const resources = [{ resourceType: CLIENT_METRICS, resourceName: name, configs }]
+      await probe.send('IncrementalAlterConfigs', version, { resources, validateOnly: false })
+      await settled(probe)
+      const ask = async (clientInstanceId: string) => {
+        const answer = await probe.quietly('GetTelemetrySubscriptions', 0, { clientInstanceId })
+        const isNew = clientInstanceId === NO_ID && answer.clientInstanceId !== NO_ID
+        const requestedMetrics = [...answer.requestedMetrics].sort().join()
+        const response = { ...answer, subscriptionId: answer.subscriptionId !== 0, requestedMetrics }
+        probe.transcript.push({
+          api: 'GetTelemetrySubscriptions',
+          version: 0,
+          response: isNew ? { ...response, clientInstanceId: '<new>' } : response,
+        })
+        return answer
+      }
+      await ask(NO_ID)
+      const { subscriptionId } = await ask(CLIENT)
+      await ask(CLIENT)
+      const push = (body: Body, what: string) => {
+        const request = { clientInstanceId: CLIENT, subscriptionId, terminating: false, compressionType: 0 }
+        return probe.send('PushTelemetry', 0, { ...request, metrics: Buffer.from('x'), ...body }, what)
+      }
+      await push({ clientInstanceId: NO_ID }, 'no id')
+      await push({}, 'the first')
+      await push({}, 'the second, too early')
+      await push({ subscriptionId: subscriptionId + 1, terminating: true }, 'unknown subscription')
+      await ask(CLIENT)
+      await push({}, 'after the last one')
+      const other = 'U8ieC9GbRMy7po1nB9IrzQ'
+      const last = { clientInstanceId: other, subscriptionId: (await ask(other)).subscriptionId, terminating: true }
+      await push({ ...last, compressionType: 9 }, 'unknown codec')
+      await ask(other)
+      const third = 'V8ieC9GbRMy7po1nB9IrzQ'
+      const large = { clientInstanceId: third, subscriptionId: (await ask(third)).subscriptionId }
+      await push({ ...large, metrics: Buffer.alloc(1048577) }, 'too large')
+      const empty = 'W8ieC9GbRMy7po1nB9IrzQ'
+      await push({ clientInstanceId: empty, metrics: Buffer.alloc(0) }, 'without asking first')
+      const gone = configs.map((config) => ({ ...config, configOperation: 1, value: null }))
+      await probe.send('IncrementalAlterConfigs', version, {
+        resources: [{ resourceType: CLIENT_METRICS, resourceName: name, configs: gone }],
+        validateOnly: false,
+      })
+    },
+  },
+]
+
+export const adminScenarios: readonly Scenario[] = [
+  ...quotaScenarios,
+  ...controllerScenarios,
+  ...throttleScenarios,
+  ...telemetryScenarios,
+]

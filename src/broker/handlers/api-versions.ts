@@ -9,6 +9,9 @@ import {
 import type { ServedApis } from '../apis.ts'
 import { defineHandler, type Services } from '../types.ts'
 
+/** GetTelemetrySubscriptions and PushTelemetry. */
+const TELEMETRY_KEYS: readonly number[] = [71, 72]
+
 const SOFTWARE_NAME = /^[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?$/
 
 /**
@@ -29,7 +32,9 @@ export const handler = defineHandler({
       connection.clientSoftwareVersion = clientSoftwareVersion
     }
     return {
-      apiKeys: advertised(services.apis, connection.listenerKind),
+      apiKeys: advertised(services.apis, connection.listenerKind).filter(
+        ({ apiKey }) => services.clientMetrics.receiver !== undefined || !TELEMETRY_KEYS.includes(apiKey),
+      ),
       supportedFeatures: supportedFeatures
         .filter((feature) => apiVersion >= 4 || feature.minVersion > 0)
         .map(({ name, minVersion, maxVersion }) => ({ name, minVersion, maxVersion })),

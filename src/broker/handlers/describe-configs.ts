@@ -100,7 +100,7 @@ function entriesOf({ resourceType, resourceName }: Resource, services: Services)
     case ConfigResourceType.brokerLogger:
       if (resourceName === '') throw invalid('Broker id must not be empty')
       checkOwnId(resourceName, services.nodeId, '')
-      return describeBrokerLogger(new Map([['root', 'INFO']]))
+      return describeBrokerLogger(new Map([['root', services.logger.level]]))
     case ConfigResourceType.clientMetrics:
       if (resourceName === '') throw invalid('Client metrics subscription name must not be empty')
       return describeClientMetrics(overrides)

@@ -16,6 +16,6 @@ export const metricsSettings = {
     'The finest level of metrics that are recorded.'),
   'metrics.sample.window.ms': long(30000n, atLeast(1), 'low', 'read-only', 'ignored',
     'Length of the window over which one sample of a metric is taken.'),
-  'telemetry.max.bytes': int(1048576, atLeast(1), 'low', 'read-only', 'ignored',
+  'telemetry.max.bytes': int(1048576, atLeast(1), 'low', 'read-only', 'works',
     'Largest push of client metrics.'),
 } as const

@@ -127,10 +127,10 @@ export const groupResourceSettings = {
 /** Configs of one subscription to client metrics. */
 // biome-ignore format: a table reads best with one setting in one place
 export const clientMetricsSettings = {
-  'interval.ms': int(300000, null, 'medium', 'resource', 'ignored',
+  'interval.ms': int(300000, null, 'medium', 'resource', 'works',
     'How often matching clients push their metrics, in milliseconds.'),
-  'match': list([], distinct, 'medium', 'resource', 'ignored',
+  'match': list([], distinct, 'medium', 'resource', 'works',
     'Which clients are asked, as selector=regular expression; empty means all.'),
-  'metrics': list([], distinct, 'medium', 'resource', 'ignored',
+  'metrics': list([], distinct, 'medium', 'resource', 'works',
     'Name prefixes of the metrics that clients push; * means all.'),
 } as const
