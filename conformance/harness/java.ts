@@ -27,6 +27,11 @@ export function runJavaRoundTrip(version: string, args: readonly string[]): Prom
   return runClient('RoundTrip', version, args)
 }
 
+/** Runs the round trip of the Java clients that are older than headers, admin clients and durations. */
+export function runOldJavaRoundTrip(version: string, args: readonly string[]): Promise<RunResult> {
+  return runClient('OldRoundTrip', version, args)
+}
+
 /** What a broker holds, as lines: see Fingerprint.java. Internal topics are left out. */
 export async function fingerprint(bootstrap: string): Promise<string[]> {
   const { status, stdout, stderr } = await runClient('Fingerprint', kafkaVersion, [bootstrap])

@@ -40,11 +40,10 @@ function serve(
 // biome-ignore format: a table reads best with one API in one line
 function servedApis(): ServedApi[] {
   return [
-    // As in Apache Kafka: older librdkafka derives its features from the range, though 0-2 are refused.
-    serve(apis.Produce, '3-13', () => import('./handlers/produce.ts'), { advertised: '0-13' }),
+    serve(apis.Produce, '0-13', () => import('./handlers/produce.ts')),
     // On a controller's listener Fetch reads the metadata log, which nobody else follows yet.
-    serve(apis.Fetch, '4-18', () => import('./handlers/fetch.ts'), { listeners: ['broker'] }),
-    serve(apis.ListOffsets, '1-11', () => import('./handlers/list-offsets.ts')),
+    serve(apis.Fetch, '0-18', () => import('./handlers/fetch.ts'), { listeners: ['broker'] }),
+    serve(apis.ListOffsets, '0-11', () => import('./handlers/list-offsets.ts')),
     serve(apis.Metadata, '0-13', () => import('./handlers/metadata.ts')),
     serve(apis.OffsetCommit, '0-10', () => import('./handlers/offset-commit.ts')),
     serve(apis.OffsetFetch, '0-10', () => import('./handlers/offset-fetch.ts')),

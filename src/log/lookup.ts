@@ -1,6 +1,7 @@
 import type { BatchView } from '../protocol/records/batch.ts'
 import { RecordCursor } from '../protocol/records/cursor.ts'
 import { BlockReader } from './block-reader.ts'
+import type { LogState } from './log-state.ts'
 import type { SegmentList } from './segment-list.ts'
 import type { TimestampAndOffset } from './types.ts'
 import { MAX_INFLATED_BYTES } from './validator.ts'
@@ -53,4 +54,22 @@ function firstRecord(
     }
   }
   return undefined
+}
+
+/** See `PartitionLogApi.segmentOffsetsBefore`. */
+export function segmentOffsetsBefore(
+  { segments, logStartOffset, logEndOffset, environment }: LogState,
+  timestamp: number,
+  maxCount: number,
+): number[] {
+  const marks = segments.all.map(({ baseOffset, modifiedMs }) => ({
+    offset: Math.max(baseOffset, logStartOffset),
+    writtenMs: modifiedMs,
+  }))
+  if (segments.active.sizeBytes > 0) marks.push({ offset: logEndOffset, writtenMs: environment.time.nowMs() })
+  let end = marks.length
+  if (timestamp === -2) end = 1
+  else if (timestamp !== -1) while (end > 0 && marks[end - 1]!.writtenMs > timestamp) end -= 1
+  const wanted = marks.slice(Math.max(0, end - Math.max(0, maxCount)), end)
+  return wanted.map(({ offset }) => offset).sort((a, b) => b - a)
 }

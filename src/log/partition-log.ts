@@ -8,7 +8,7 @@ import { loadLog } from './loader.ts'
 import type { LogEnvironment, PartitionLogOptions } from './log-options.ts'
 import { lastStableOffsetOf, readLog } from './log-reads.ts'
 import { LogState } from './log-state.ts'
-import { maxTimestampOf, offsetForTimestamp } from './lookup.ts'
+import { maxTimestampOf, offsetForTimestamp, segmentOffsetsBefore } from './lookup.ts'
 import { readTopicId, writeTopicId } from './topic-id-file.ts'
 import { retireSegments, startOver, truncateLog } from './truncation.ts'
 import type {
@@ -192,6 +192,11 @@ export class PartitionLog implements PartitionLogApi {
       case 'maxTimestamp':
         return this.#lookUp(() => maxTimestampOf(segments)) ?? NO_OFFSET
     }
+  }
+
+  segmentOffsetsBefore(timestamp: number, maxCount: number): number[] {
+    this.#state.checkOnline()
+    return segmentOffsetsBefore(this.#state, timestamp, maxCount)
   }
 
   #lookUp<T>(find: () => T): T {

@@ -198,6 +198,11 @@ export interface PartitionLogApi {
   /** The first record whose timestamp is at least `timestamp`; undefined for none. */
   offsetForTimestamp(timestamp: number): TimestampAndOffset | undefined
   offsetFor(query: OffsetQuery): TimestampAndOffset
+  /**
+   * The offsets at which segments begin, and the end of the log, as far as they were written before `timestamp` (-1: all,
+   * -2: only the first): at most `maxCount`, the largest first.
+   */
+  segmentOffsetsBefore(timestamp: number, maxCount: number): number[]
   /** The last epoch at or below `leaderEpoch` and where it ends; undefined when the log knows none. */
   endOffsetForEpoch(leaderEpoch: number): OffsetAndEpoch | undefined
   /** Notes the first offset of an epoch that this replica begins to lead, as Apache Kafka does on becoming leader. */

@@ -13,6 +13,8 @@ export interface FetchParams {
   readonly upTo: ReadUpTo
   /** False where consumers may read from followers (Fetch 11+). */
   readonly mustLead: boolean
+  /** Every partition gives its first batch whatever its size, and not only the first that has one [false]. */
+  readonly oneBatchEach?: boolean
   readonly minBytes: number
   readonly maxBytes: number
   readonly maxWaitMs: number
@@ -150,7 +152,8 @@ export class FetchReader {
     // Until something is found, the first batch is given whatever its size, or a consumer could never get past it.
     let minOneBatch = results.every((result) => result.sizeBytes === 0)
     for (let index = start; index < specs.length; index++) {
-      const result = this.#readOne(params, specs[index]!, restBytes, minOneBatch)
+      const mustGive = minOneBatch || (params.oneBatchEach === true && restBytes > 0)
+      const result = this.#readOne(params, specs[index]!, restBytes, mustGive)
       if (result instanceof Promise) {
         return result.then((late) => {
           results.push(late)

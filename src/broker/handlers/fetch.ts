@@ -12,6 +12,7 @@ import {
   sessionKey,
 } from '../fetch-sessions.ts'
 import { LeaderHints } from '../leader-hint.ts'
+import { asMessageSet, BATCHES_FROM, hasHardLimits } from '../message-set-answer.ts'
 import { defineHandler, type RequestContext, type Services } from '../types.ts'
 
 type Request = MessageOf<typeof FetchRequest>
@@ -52,8 +53,9 @@ interface Answer {
 
 /**
  * Fetch: reads whole batches, waits for `minBytes`, and passes the log's buffers on by reference.
- * Versions 7+ have sessions (KIP-227), 9+ leader epochs (KIP-320), 11+ reading from followers (KIP-392), 12+ diverging
- * epochs (KIP-595), 13+ topic ids (KIP-516), 15+ the replica's state (KIP-903), 16+ leader hints (KIP-951).
+ * Versions 0-3 know message sets only, and 0-2 no answer larger than was asked for. 7+ have sessions (KIP-227), 9+ leader
+ * epochs (KIP-320), 11+ reading from followers (KIP-392), 12+ diverging epochs (KIP-595), 13+ topic ids (KIP-516), 15+ the
+ * replica's state (KIP-903), 16+ leader hints (KIP-951).
  */
 export const handler = defineHandler({
   request: FetchRequest,
@@ -71,7 +73,8 @@ export const handler = defineHandler({
     if (wanted.length === 0) return respond(fetch, refused, undefined, request, context, services)
     if (VISIBLE[request.isolationLevel] === undefined) return fail(request, errors.UNKNOWN_SERVER_ERROR.code, context)
     const specs = wanted.map(([, partition]) => partition)
-    const results = services.replicas.fetch(paramsOf(request, context, services), specs, (wake) => {
+    const params = paramsOf(request, context, services)
+    const results = services.replicas.fetch(params, specs, (wake) => {
       context.connection.abandon = wake
       // The other side may have gone while the first read waited for the disk.
       if (context.connection.closed) wake()
@@ -81,10 +84,25 @@ export const handler = defineHandler({
       const answers = all.map((result, index) => answered(wanted[index]!, result, context.apiVersion, hints))
       return respond(fetch, answers.concat(refused), hints, request, context, services)
     }
+    if (context.apiVersion < BATCHES_FROM) return asMessageSets(results, specs, params, context, services).then(finish)
     return results instanceof Promise ? results.then(finish) : finish(results)
   },
   failed: fail,
 })
+
+async function asMessageSets(
+  results: readonly FetchResult[] | Promise<readonly FetchResult[]>,
+  specs: readonly SessionPartition[],
+  params: FetchParams,
+  { apiVersion }: RequestContext,
+  { replicas }: Services,
+): Promise<FetchResult[]> {
+  const converted: FetchResult[] = []
+  for (const [index, result] of (await results).entries()) {
+    converted.push(await asMessageSet(result, specs[index]!, params, apiVersion, replicas))
+  }
+  return converted
+}
 
 /** Before version 13 a failure is said of every partition, too. */
 function fail(request: Request, errorCode: number, { apiVersion }: RequestContext): FetchResponseInput {
@@ -180,6 +198,7 @@ function paramsOf(request: Request, context: RequestContext, services: Services)
     replicaId,
     upTo: isFollower || replicaId === FUTURE_REPLICA_ID ? 'logEnd' : VISIBLE[request.isolationLevel]!,
     mustLead: isFollower || apiVersion < READ_FROM_FOLLOWERS_FROM,
+    oneBatchEach: hasHardLimits(apiVersion),
     minBytes: Math.min(request.minBytes, maxBytes),
     maxBytes,
     maxWaitMs: request.maxWaitMs,

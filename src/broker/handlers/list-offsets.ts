@@ -25,8 +25,8 @@ const QUERIES: ReadonlyMap<number, { readonly query: OffsetQuery; readonly since
   number,
   { query: OffsetQuery; sinceVersion: number }
 >([
-  [LATEST, { query: 'latest', sinceVersion: 1 }],
-  [-2, { query: 'earliest', sinceVersion: 1 }],
+  [LATEST, { query: 'latest', sinceVersion: 0 }],
+  [-2, { query: 'earliest', sinceVersion: 0 }],
   [-3, { query: 'maxTimestamp', sinceVersion: 7 }],
   [-4, { query: 'earliestLocal', sinceVersion: 8 }],
   [-5, { query: 'latestTiered', sinceVersion: 9 }],
@@ -35,7 +35,8 @@ const QUERIES: ReadonlyMap<number, { readonly query: OffsetQuery; readonly since
 ])
 
 /**
- * ListOffsets: the offset of the first record that is not older than a timestamp, or of one end of the log. Versions 2+
+ * ListOffsets: the offset of the first record that is not older than a timestamp, or of one end of the log. Version 0
+ * answers offsets at which segments begin; 2+
  * honour the isolation level, 4+ leader epochs, 7+ the record of the largest timestamp (KIP-734).
  */
 export const handler = defineHandler({
@@ -92,6 +93,8 @@ function answer(topic: string, asked: Asked, request: Request, version: number, 
   const refusal = partition.refusal(asked.currentLeaderEpoch, request.replicaId !== DEBUGGING_REPLICA_ID)
   if (refusal !== undefined) return failure(asked, refusal)
   try {
+    if (version === 0)
+      return { partitionIndex, errorCode: 0, oldStyleOffsets: offsetsBefore(partition, asked, request) }
     const found = find(partition, asked, query?.query, request)
     if (found === undefined) return failure(asked, errors.NONE)
     const leaderEpoch = version >= LEADER_EPOCH_FROM ? found.leaderEpoch : -1
@@ -117,6 +120,14 @@ function find(
   const found = query === undefined ? log.offsetForTimestamp(timestamp) : log.offsetFor(query)
   if (query === 'earliest' || query === 'earliestLocal') return found
   return found !== undefined && found.offset < lastFetchable ? found : undefined
+}
+
+/** Version 0 knows no timestamps of records: it answers the beginnings of segments, the newest first. Throws LogError. */
+function offsetsBefore(partition: Partition, { timestamp, maxNumOffsets }: Asked, { replicaId }: Request): number[] {
+  const offsets = partition.log.segmentOffsetsBefore(timestamp, maxNumOffsets)
+  if (replicaId !== CONSUMER_REPLICA_ID) return offsets
+  const visible = offsets.filter((offset) => offset <= partition.log.highWatermark)
+  return visible.length === offsets.length ? offsets : [partition.log.highWatermark, ...visible]
 }
 
 function failure({ partitionIndex }: Asked, error: KafkaError): PartitionResponse {

@@ -20,6 +20,7 @@ type PartitionResponse = NonNullable<TopicResponse['partitionResponses']>[number
 const TOPIC_IDS_FROM = 13
 const LEADER_HINTS_FROM = 10
 const ZSTD_FROM = 7
+const BATCHES_FROM = 3
 
 /** Kafka's own admin client may write to internal topics. */
 const ADMIN_CLIENT_ID = '__admin_client'
@@ -177,6 +178,8 @@ function wholeBatch(data: PartitionData, version: number): Buffer | KafkaError {
   if (bytes === undefined) return errors.UNKNOWN_SERVER_ERROR
   try {
     const size = batchSizeAt(bytes, 0, bytes.length)
+    // A message set may be of any number of messages, be it none.
+    if (version < BATCHES_FROM && (size === 0 || magicAt(bytes, 0) !== 2)) return bytes
     if (size === 0 || magicAt(bytes, 0) !== 2) return errors.INVALID_RECORD
     if (version < ZSTD_FROM && new BatchView(bytes).codecId === Codec.zstd) return errors.UNSUPPORTED_COMPRESSION_TYPE
     if (size === bytes.length) return bytes
