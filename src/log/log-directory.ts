@@ -1,3 +1,4 @@
+import { StartupError } from '../config/startup-error.ts'
 import type { DirectoryLock, Disk } from '../platform/disk.ts'
 import type { Logger } from '../platform/logger.ts'
 import { partitionKey, readOffsets, renderOffsets } from './checkpoint.ts'
@@ -38,12 +39,12 @@ export class LogDirectory {
     this.path = path
   }
 
-  /** Makes and locks the directory. Throws what the disk throws, or Error when another process has it. */
+  /** Makes and locks the directory. Throws what the disk throws, or StartupError when another process has it. */
   take(): void {
     this.#disk.makeDirectory(this.path)
     this.#lock = this.#disk.lockDirectory(this.path)
     if (this.#lock) return
-    throw new Error(
+    throw new StartupError(
       `Failed to acquire lock on file .lock in ${this.path}. A Kafka instance in another process or thread is using this directory.`,
     )
   }

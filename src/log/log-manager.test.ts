@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { StartupError } from '../config/startup-error.ts'
 import { LogManager, type LogManagerOptions } from './log-manager.ts'
 import { batchOf, CLIENT, DEFAULT_CONFIG, readValues, type TestEnvironment, testEnvironment } from './testkit.ts'
 
@@ -34,6 +35,14 @@ describe('the logs of a broker', () => {
     expect(() => openManager(environment)).toThrow('Failed to acquire lock on file .lock in /a')
     manager.abandon()
     openManager(environment).abandon()
+  })
+
+  it('say in one line why none of the directories can be used', () => {
+    const environment = testEnvironment()
+    openManager(environment).abandon()
+    environment.disk.fault = () => 'EIO'
+    expect(() => openManager(environment)).toThrow(StartupError)
+    expect(() => openManager(environment)).toThrow(/^None of the log directories can be used: \/a \(EIO.*\)$/)
   })
 
   it('leaves the metadata log alone', () => {

@@ -1,3 +1,4 @@
+import { StartupError } from '../config/startup-error.ts'
 import { diskErrorCode } from '../platform/disk.ts'
 import type { Scheduled } from '../platform/time.ts'
 import { LogError } from './append-error.ts'
@@ -56,7 +57,7 @@ export class LogManager {
   }
 
   /**
-   * Locks the directories and loads every partition. Throws Error when a directory is in use or none can be used; one
+   * Locks the directories and loads every partition. Throws StartupError when a directory is in use or none can be used; one
    * that only fails with I/O errors is left out (`describe` says why).
    */
   static open(options: LogManagerOptions): LogManager {
@@ -80,7 +81,7 @@ export class LogManager {
       try {
         directory.take()
         const problem = this.#options.checkDirectory?.(path)
-        if (problem !== undefined) throw new Error(problem)
+        if (problem !== undefined) throw new StartupError(problem)
         epochs.push(this.#load(directory))
       } catch (error) {
         if (diskErrorCode(error) === undefined) throw error
@@ -88,7 +89,8 @@ export class LogManager {
       }
     }
     if (this.#directories.every((directory) => directory.failure !== undefined)) {
-      throw new Error(`None of the log directories ${this.#options.directories.join(', ')} can be used`)
+      const failures = this.#directories.map(({ path, failure }) => `${path} (${failure})`)
+      throw new StartupError(`None of the log directories can be used: ${failures.join(', ')}`)
     }
     const first = epochs[0] ?? -1
     this.#previousBrokerEpoch = epochs.every((epoch) => epoch === first) ? first : -1
@@ -115,7 +117,7 @@ export class LogManager {
         continue
       }
       const key = partitionKey(match[1]!, Number(match[2]))
-      if (this.#logs.has(key)) throw new Error(`${name} is in more than one log directory`)
+      if (this.#logs.has(key)) throw new StartupError(`${name} is in more than one log directory`)
       this.#open(directory, match[1]!, Number(match[2]), this.#options.configOf(match[1]!), {
         cleanShutdown: clean !== undefined,
         recoveryPoint: checkpoints.recoveryPoints.get(key) ?? 0,
