@@ -1,6 +1,7 @@
 import { type MetadataRecord, metadataRecord } from '../metadata/records.ts'
 import { partitionRecord, partitionRecordVersion } from '../metadata/snapshot-records.ts'
 import type { TopicImage } from '../metadata/types.ts'
+import { errors } from '../protocol/errors.ts'
 import type { CreatePartitionsRequest, CreatePartitionsResponse } from '../protocol/messages/create-partitions.ts'
 import type { DeleteTopicsRequest, DeleteTopicsResponse } from '../protocol/messages/delete-topics.ts'
 import { ZERO_UUID } from '../protocol/uuid.ts'
@@ -56,7 +57,7 @@ export function deleteTopics(
   const records: MetadataRecord[] = []
   for (const { id, name, partitions } of doomed.values()) {
     const outcome = outcomeOf(() => {
-      checkMutations(context, partitions.size)
+      checkMutations(context, partitions.size, errors.THROTTLING_QUOTA_EXCEEDED.message)
       records.push(metadataRecord('RemoveTopic', { topicId: id }))
     })
     responses.push({ name, topicId: id, ...outcome })

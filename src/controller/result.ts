@@ -73,8 +73,8 @@ export function outcomeOfError(error: unknown): Outcome {
 }
 
 /** Throws Refusal THROTTLING_QUOTA_EXCEEDED where whoever asks has made or deleted too many partitions lately. */
-export function checkMutations({ mutations }: DecisionContext, partitions: number): void {
-  if (mutations?.take(partitions) === false) throw refuse('THROTTLING_QUOTA_EXCEEDED')
+export function checkMutations({ mutations }: DecisionContext, partitions: number, text: string | null = null): void {
+  if (mutations?.take(partitions) === false) throw new Refusal('THROTTLING_QUOTA_EXCEEDED', text)
 }
 
 /** The most records and partitions that one request may make. */
