@@ -131,5 +131,5 @@ export async function settled(probe: Probe): Promise<void> {
     if (versions.finalizedFeaturesEpoch >= highWatermark - 1) break
     await new Promise((resolve) => setTimeout(resolve, 5))
   }
-  await new Promise((resolve) => setTimeout(resolve, 15))
+  await new Promise((resolve) => setTimeout(resolve, 50))
 }
