@@ -77,6 +77,8 @@ function servedApis(): ServedApi[] {
     serve(apis.UpdateFeatures, '0-2', () => import('./handlers/update-features.ts')),
     serve(apis.DescribeCluster, '0-2', () => import('./handlers/describe-cluster.ts')),
     serve(apis.DescribeProducers, '0', () => import('./handlers/describe-producers.ts')),
+    serve(apis.ConsumerGroupHeartbeat, '0-1', () => import('./handlers/consumer-group-heartbeat.ts')),
+    serve(apis.ConsumerGroupDescribe, '0-1', () => import('./handlers/consumer-group-describe.ts')),
     serve(apis.ListConfigResources, '0-1', () => import('./handlers/list-config-resources.ts')),
     // Told to clients only where somebody receives their metrics; see ClientMetrics.
     serve(apis.GetTelemetrySubscriptions, '0', () => import('./handlers/get-telemetry-subscriptions.ts')),

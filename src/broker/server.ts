@@ -7,6 +7,7 @@ import { groupCoordinatorConfig } from '../coordinator/group-config.ts'
 import { GROUP_TOPIC, GroupCoordinator } from '../coordinator/group-coordinator.ts'
 import { GroupPublisher } from '../coordinator/group-publisher.ts'
 import type { MetadataImage } from '../metadata/image.ts'
+import { ConfigResourceType } from '../metadata/types.ts'
 import { diskErrorCode } from '../platform/disk.ts'
 import type { Logger } from '../platform/logger.ts'
 import type { Platform } from '../platform/platform.ts'
@@ -197,8 +198,9 @@ function makeServices(
   })
   const groups = new GroupCoordinator({
     log: new ReplicaLog(replicas, GROUP_TOPIC, config.get('offsets.load.buffer.size')),
-    config: groupCoordinatorConfig(config),
+    config: groupCoordinatorConfig(config, (groupId) => image.configs.of(ConfigResourceType.group, groupId)),
     codec: codecFromId(config.get('offsets.topic.compression.codec')),
+    image,
     partitionCount: () =>
       image.topics.byName(GROUP_TOPIC)?.partitions.size ?? config.get('offsets.topic.num.partitions'),
     platform,

@@ -19,6 +19,12 @@ export function protocolErrorOf(reason: unknown): KafkaError | undefined {
   return undefined
 }
 
+/** What responses with a message say of a rejection: nothing where the error itself says it. */
+export function errorMessageOf(reason: unknown): string | null {
+  if (!(reason instanceof CoordinatorError)) return null
+  return reason.message === reason.error.message ? null : reason.message
+}
+
 /**
  * What a client is told when a write to the coordinator's log failed. Clients of the coordinator know the errors of
  * coordinators, not those of logs, and must look for the coordinator again where the log has moved or is broken.

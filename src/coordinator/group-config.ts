@@ -1,4 +1,33 @@
-import type { BrokerConfig } from '../config/broker-config.ts'
+import type { BrokerConfig, Properties } from '../config/broker-config.ts'
+import { ConfigError } from '../config/config-error.ts'
+import { groupValue } from '../config/group-config.ts'
+
+/** Which way groups may change their protocol while they have members (KIP-848). */
+export type MigrationPolicy = 'disabled' | 'upgrade' | 'downgrade' | 'bidirectional'
+
+/** How members of a group are paced. */
+export interface GroupPace {
+  /** A member silent for so long is out. */
+  readonly sessionTimeoutMs: number
+  /** How often members send heartbeats. */
+  readonly heartbeatIntervalMs: number
+  /** The shortest time between two target assignments. */
+  readonly assignmentIntervalMs: number
+}
+
+/** The settings of groups of the consumer protocol. */
+export interface ConsumerGroupConfig {
+  /** group.consumer.max.size */
+  readonly maxGroupSize: number
+  /** group.consumer.assignors: names of `assignors`, the default first. */
+  readonly assignors: readonly string[]
+  /** group.consumer.migration.policy */
+  readonly migrationPolicy: MigrationPolicy
+  /** group.consumer.regex.refresh.interval.ms */
+  readonly regexRefreshIntervalMs: number
+  /** As the group is configured, within the broker's limits, or else the broker. */
+  readonly paceOf: (groupId: string) => GroupPace
+}
 
 /** The settings of the group coordinator; see `group.*` and `offsets.*`. Times in ms. */
 export interface GroupCoordinatorConfig {
@@ -18,12 +47,27 @@ export interface GroupCoordinatorConfig {
   readonly offsetsRetentionCheckIntervalMs: number
   /** offsets.commit.timeout.ms */
   readonly writeTimeoutMs: number
+  readonly consumer: ConsumerGroupConfig
 }
 
 const MINUTE_MS = 60_000
+const ASSIGNOR_PACKAGE = 'org.apache.kafka.coordinator.group.assignor.'
+/** By every name that settings may give them. */
+const assignorNames: ReadonlyMap<string, string> = new Map([
+  ['uniform', 'uniform'],
+  ['range', 'range'],
+  [`${ASSIGNOR_PACKAGE}UniformAssignor`, 'uniform'],
+  [`${ASSIGNOR_PACKAGE}RangeAssignor`, 'range'],
+])
 
-/** The settings in force when the broker starts: none of them can be changed while it runs. */
-export function groupCoordinatorConfig(config: BrokerConfig): GroupCoordinatorConfig {
+/**
+ * The settings in force when the broker starts; only those of single groups can be changed while it runs. `overridesOf`:
+ * what was set for a group. Throws ConfigError.
+ */
+export function groupCoordinatorConfig(
+  config: BrokerConfig,
+  overridesOf: (groupId: string) => Properties,
+): GroupCoordinatorConfig {
   return {
     minSessionTimeoutMs: config.get('group.min.session.timeout.ms'),
     maxSessionTimeoutMs: config.get('group.max.session.timeout.ms'),
@@ -33,7 +77,46 @@ export function groupCoordinatorConfig(config: BrokerConfig): GroupCoordinatorCo
     offsetsRetentionMs: config.get('offsets.retention.minutes') * MINUTE_MS,
     offsetsRetentionCheckIntervalMs: config.get('offsets.retention.check.interval.ms'),
     writeTimeoutMs: config.get('offsets.commit.timeout.ms'),
+    consumer: {
+      maxGroupSize: config.get('group.consumer.max.size'),
+      assignors: config.get('group.consumer.assignors').map(assignorName),
+      migrationPolicy: config.get('group.consumer.migration.policy').toLowerCase() as MigrationPolicy,
+      regexRefreshIntervalMs: config.get('group.consumer.regex.refresh.interval.ms'),
+      paceOf: (groupId) => consumerPace(config, overridesOf(groupId)),
+    },
   }
+}
+
+function assignorName(setting: string): string {
+  const name = assignorNames.get(setting)
+  if (name === undefined)
+    throw new ConfigError(`${setting} in group.consumer.assignors is not an assignor of this broker`)
+  return name
+}
+
+function consumerPace(config: BrokerConfig, overrides: Properties): GroupPace {
+  return {
+    sessionTimeoutMs: within(
+      groupValue('consumer.session.timeout.ms', overrides, config),
+      config.get('group.consumer.min.session.timeout.ms'),
+      config.get('group.consumer.max.session.timeout.ms'),
+    ),
+    heartbeatIntervalMs: within(
+      groupValue('consumer.heartbeat.interval.ms', overrides, config),
+      config.get('group.consumer.min.heartbeat.interval.ms'),
+      config.get('group.consumer.max.heartbeat.interval.ms'),
+    ),
+    assignmentIntervalMs: within(
+      groupValue('consumer.assignment.interval.ms', overrides, config),
+      config.get('group.consumer.min.assignment.interval.ms'),
+      config.get('group.consumer.max.assignment.interval.ms'),
+    ),
+  }
+}
+
+/** The limits may have been lowered since the group was configured. */
+function within(value: number, atLeast: number, atMost: number): number {
+  return Math.min(Math.max(value, atLeast), atMost)
 }
 
 /** How long a member that is new to a group may keep silent during its first rebalance; fixed in Apache Kafka, too. */

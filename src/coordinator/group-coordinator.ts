@@ -1,6 +1,12 @@
+import type { MetadataImage } from '../metadata/image.ts'
+import type { MetadataDelta } from '../metadata/types.ts'
 import type { Logger } from '../platform/logger.ts'
 import type { Platform } from '../platform/platform.ts'
 import { errors, type KafkaError } from '../protocol/errors.ts'
+import type {
+  ConsumerGroupHeartbeatRequest,
+  ConsumerGroupHeartbeatResponseInput,
+} from '../protocol/messages/consumer-group-heartbeat.ts'
 import type { DeleteGroupsResponse } from '../protocol/messages/delete-groups.ts'
 import type { HeartbeatRequest, HeartbeatResponseInput } from '../protocol/messages/heartbeat.ts'
 import type { JoinGroupRequest, JoinGroupResponseInput } from '../protocol/messages/join-group.ts'
@@ -11,13 +17,17 @@ import type { OffsetDeleteRequest, OffsetDeleteResponseInput } from '../protocol
 import type { SyncGroupRequest, SyncGroupResponseInput } from '../protocol/messages/sync-group.ts'
 import type { Codec } from '../protocol/records/layout.ts'
 import { type DescribedGroup, undescribedGroup } from './classic/describe.ts'
-import { protocolErrorOf } from './coordinator-error.ts'
+import { type DescribedConsumerGroup, undescribedConsumerGroup } from './consumer/describe.ts'
+import { validateHeartbeat } from './consumer/validate.ts'
+import { errorMessageOf, protocolErrorOf } from './coordinator-error.ts'
 import type { CoordinatorLog } from './coordinator-log.ts'
 import type { ClientContext, GroupCoordinatorConfig } from './group-config.ts'
 import { groupRecordTypes } from './group-records.ts'
 import { GroupShard } from './group-shard.ts'
-import type { DeletedTopic, OffsetFetchGroup, OffsetFetchGroupResponse } from './offsets/offset-operations.ts'
+import { GroupMetadataView } from './modern/group-metadata-view.ts'
+import type { OffsetFetchGroup, OffsetFetchGroupResponse } from './offsets/offset-operations.ts'
 import { partitionFor } from './partitioner.ts'
+import type { Result } from './runtime/result.ts'
 import { CoordinatorRuntime } from './runtime/runtime.ts'
 
 /** The topic that holds groups and their offsets. */
@@ -30,6 +40,8 @@ export interface GroupCoordinatorOptions {
   readonly codec: Codec
   /** How many partitions `GROUP_TOPIC` has, or will have once it is made. */
   readonly partitionCount: () => number
+  /** The topics that groups are subscribed to. */
+  readonly image: MetadataImage
   readonly platform: Platform
   readonly logger: Logger
 }
@@ -42,6 +54,7 @@ export class GroupCoordinator {
   readonly #config: GroupCoordinatorConfig
   readonly #partitionCount: () => number
   readonly #logger: Logger
+  readonly #topics: GroupMetadataView
   readonly #runtime: CoordinatorRuntime<GroupShard>
 
   constructor(options: GroupCoordinatorOptions) {
@@ -49,11 +62,12 @@ export class GroupCoordinator {
     this.#config = config
     this.#partitionCount = options.partitionCount
     this.#logger = logger
+    this.#topics = new GroupMetadataView(options.image)
     this.#runtime = new CoordinatorRuntime({
       name: 'GroupCoordinator',
       log,
       recordTypes: groupRecordTypes,
-      makeShard: (context) => new GroupShard(context, config, platform.random),
+      makeShard: (context) => new GroupShard(context, config, platform.random, this.#topics),
       time: platform.time,
       logger,
       codec,
@@ -101,7 +115,7 @@ export class GroupCoordinator {
     }
     return new Promise((respond, reject) => {
       this.#runtime
-        .write(this.partitionFor(groupId), (shard) => shard.joins.join(context, request, respond))
+        .write(this.partitionFor(groupId), (shard) => shard.join(context, request, respond))
         .catch((reason) => respond({ errorCode: this.#errorOf(reason).code }))
         .catch(reject)
     })
@@ -112,7 +126,7 @@ export class GroupCoordinator {
     if (groupId === '') return Promise.resolve({ errorCode: errors.INVALID_GROUP_ID.code })
     return new Promise((respond, reject) => {
       this.#runtime
-        .write(this.partitionFor(groupId), (shard) => shard.syncs.sync(request, respond))
+        .write(this.partitionFor(groupId), (shard) => shard.sync(request, respond))
         .catch((reason) => respond({ errorCode: this.#errorOf(reason).code }))
         .catch(reject)
     })
@@ -122,7 +136,7 @@ export class GroupCoordinator {
     const { groupId } = request
     if (groupId === '') return { errorCode: errors.INVALID_GROUP_ID.code }
     try {
-      return await this.#runtime.write(this.partitionFor(groupId), (shard) => shard.membership.heartbeat(request))
+      return await this.#runtime.write(this.partitionFor(groupId), (shard) => shard.heartbeat(request))
     } catch (reason) {
       const error = this.#errorOf(reason)
       // Members are not disturbed by a load: nobody's session ends before it is over.
@@ -135,7 +149,7 @@ export class GroupCoordinator {
     const { groupId, members } = request
     if (groupId === '') return { errorCode: errors.INVALID_GROUP_ID.code }
     try {
-      return await this.#runtime.write(this.partitionFor(groupId), (shard) => shard.membership.leave(request))
+      return await this.#runtime.write(this.partitionFor(groupId), (shard) => shard.leave(request))
     } catch (reason) {
       const error = this.#errorOf(reason)
       if (error !== errors.UNKNOWN_MEMBER_ID) return { errorCode: error.code }
@@ -143,6 +157,38 @@ export class GroupCoordinator {
         members: members.map(({ memberId, groupInstanceId }) => ({ memberId, groupInstanceId, errorCode: error.code })),
       }
     }
+  }
+
+  /** ConsumerGroupHeartbeat (KIP-848). */
+  async consumerHeartbeat(
+    context: ClientContext,
+    request: ConsumerGroupHeartbeatRequest,
+  ): Promise<ConsumerGroupHeartbeatResponseInput> {
+    try {
+      validateHeartbeat(request, context.apiVersion, this.#config.consumer.assignors)
+      return await this.#runtime.write(this.partitionFor(request.groupId), (shard) =>
+        shard.consumers.heartbeats.heartbeat(context, request),
+      )
+    } catch (reason) {
+      return { errorCode: this.#errorOf(reason).code, errorMessage: errorMessageOf(reason) }
+    }
+  }
+
+  async describeConsumerGroups(groupIds: readonly string[]): Promise<DescribedConsumerGroup[]> {
+    const named = groupIds.filter((groupId) => groupId !== '')
+    const results = await this.#perPartition(named, async (partition, ids) => {
+      try {
+        return await this.#runtime.read(partition, (shard) => shard.consumers.describe(ids))
+      } catch (reason) {
+        const { code } = this.#errorOf(reason)
+        return ids.map((groupId) => undescribedConsumerGroup(groupId, code, null))
+      }
+    })
+    const unnamed = groupIds.length - named.length
+    const invalid = Array.from({ length: unnamed }, () =>
+      undescribedConsumerGroup('', errors.INVALID_GROUP_ID.code, null),
+    )
+    return [...invalid, ...results.flat()]
   }
 
   /** The topics are known and carry both name and id. */
@@ -214,21 +260,32 @@ export class GroupCoordinator {
     return results.flat()
   }
 
-  /** Committed offsets of topics that are gone go with them. Resolves when they have, or could not. */
-  async onTopicsDeleted(topics: readonly DeletedTopic[]): Promise<void> {
-    if (topics.length === 0) return
-    const active = this.#runtime.partitions().filter((partition) => this.#runtime.isActive(partition))
-    await Promise.all(
-      active.map((partition) =>
-        this.#runtime
-          .write(partition, (shard) => shard.forgetTopics(topics))
-          .catch((reason) => {
-            this.#logger.error(
-              `offsets of deleted topics stay in partition ${partition}: ${this.#errorOf(reason).name}`,
-            )
-          }),
-      ),
-    )
+  /**
+   * The metadata has changed: groups look at their topics again, and committed offsets of topics that are gone go with them.
+   * Resolves when they have, or could not.
+   */
+  async onMetadataChange(delta: MetadataDelta): Promise<void> {
+    const names = this.#topics.onChange(delta)
+    const deleted = delta.isInitial ? [] : [...delta.topicsDeleted.values()].map(({ id, name }) => ({ id, name }))
+    const tasks: Promise<void>[] = []
+    for (const partition of this.#runtime.partitions()) {
+      if (!this.#runtime.isActive(partition)) continue
+      if (names.size > 0) {
+        tasks.push(this.#attempt(partition, 'topics are not looked at', (shard) => shard.requestRefresh(names)))
+      }
+      if (deleted.length > 0) {
+        tasks.push(this.#attempt(partition, 'offsets of deleted topics stay', (shard) => shard.forgetTopics(deleted)))
+      }
+    }
+    await Promise.all(tasks)
+  }
+
+  async #attempt(partition: number, otherwise: string, operation: (shard: GroupShard) => Result<void>): Promise<void> {
+    try {
+      await this.#runtime.write(partition, operation)
+    } catch (reason) {
+      this.#logger.error(`${otherwise} in partition ${partition}: ${this.#errorOf(reason).name}`)
+    }
   }
 
   #perPartition<R>(

@@ -4,7 +4,7 @@ import { GROUP_TOPIC, type GroupCoordinator } from './group-coordinator.ts'
 
 /**
  * Keeps the coordinator in step with the metadata: loads partitions of the offsets topic that this node leads, lets go of
- * others, and forgets offsets of deleted topics. Must hear of a change after the replica manager, which makes the logs.
+ * others, and tells groups of topics that have changed. Must hear of a change after the replica manager, which makes the logs.
  */
 export class GroupPublisher implements MetadataPublisher {
   readonly #nodeId: number
@@ -34,10 +34,7 @@ export class GroupPublisher implements MetadataPublisher {
       if (partition.leader === this.#nodeId) loads.push(this.#groups.onElection(number, partition.leaderEpoch))
       else this.#groups.onResignation(number, partition.leaderEpoch)
     }
-    if (!delta.isInitial) {
-      const deleted = [...delta.topicsDeleted.values()].map(({ id, name }) => ({ id, name }))
-      void this.#groups.onTopicsDeleted(deleted)
-    }
+    void this.#groups.onMetadataChange(delta)
     if (topic !== undefined && !delta.isInitial && delta.topicsCreated.has(topic.id)) await Promise.all(loads)
   }
 }

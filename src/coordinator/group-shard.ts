@@ -2,24 +2,32 @@ import type { Random } from '../platform/random.ts'
 import type { OffsetCommitKey, OffsetCommitValue } from '../protocol/coordinator-records/offset-commit.ts'
 import { errors } from '../protocol/errors.ts'
 import type { DeleteGroupsResponse } from '../protocol/messages/delete-groups.ts'
+import type { HeartbeatRequest, HeartbeatResponseInput } from '../protocol/messages/heartbeat.ts'
+import type { JoinGroupRequest } from '../protocol/messages/join-group.ts'
+import type { LeaveGroupRequest, LeaveGroupResponseInput } from '../protocol/messages/leave-group.ts'
 import type { ListGroupsRequest, ListGroupsResponse } from '../protocol/messages/list-groups.ts'
-import type { Message } from '../protocol/schema.ts'
+import type { SyncGroupRequest } from '../protocol/messages/sync-group.ts'
 import { ZERO_UUID } from '../protocol/uuid.ts'
 import type { ClassicGroup } from './classic/classic-group.ts'
 import { type DescribedGroup, describeClassicGroup, undescribedGroup } from './classic/describe.ts'
 import { JoinOperation } from './classic/join.ts'
+import type { JoinWaiter, SyncWaiter } from './classic/member.ts'
 import { Membership } from './classic/membership.ts'
 import { Rebalancer } from './classic/rebalancer.ts'
 import { groupFromRecord } from './classic/records.ts'
 import { SyncOperation } from './classic/sync.ts'
+import type { ConsumerGroup } from './consumer/consumer-group.ts'
+import { ConsumerGroups } from './consumer/consumer-groups.ts'
 import { CoordinatorError } from './coordinator-error.ts'
-import type { CoordinatorRecord, RecordType } from './coordinator-record.ts'
-import type { GroupCoordinatorConfig } from './group-config.ts'
+import { type CoordinatorRecord, isOf } from './coordinator-record.ts'
+import type { ClientContext, GroupCoordinatorConfig } from './group-config.ts'
 import { groupMetadata, legacyOffsetCommit, offsetCommit } from './group-records.ts'
 import { GroupStore } from './group-store.ts'
+import type { GroupMetadataView } from './modern/group-metadata-view.ts'
+import { ModernGroup } from './modern/modern-group.ts'
 import { type DeletedTopic, OffsetOperations } from './offsets/offset-operations.ts'
 import { OffsetStore } from './offsets/offset-store.ts'
-import type { Result } from './runtime/result.ts'
+import { NOTHING, type Result } from './runtime/result.ts'
 import type { CoordinatorShard, RecordOrigin, ShardContext } from './runtime/shard.ts'
 
 const EXPIRATION_TIMER = 'expiration'
@@ -33,17 +41,18 @@ type DeletionResult = DeleteGroupsResponse['results'][number]
 
 /** The groups and offsets of one partition of __consumer_offsets. */
 export class GroupShard implements CoordinatorShard {
-  readonly joins: JoinOperation
-  readonly syncs: SyncOperation
-  readonly membership: Membership
+  readonly consumers: ConsumerGroups
   readonly offsets: OffsetOperations
   readonly #context: ShardContext
   readonly #config: GroupCoordinatorConfig
   readonly #groups: GroupStore
   readonly #store: OffsetStore
   readonly #rebalancer: Rebalancer
+  readonly #joins: JoinOperation
+  readonly #syncs: SyncOperation
+  readonly #membership: Membership
 
-  constructor(context: ShardContext, config: GroupCoordinatorConfig, random: Random) {
+  constructor(context: ShardContext, config: GroupCoordinatorConfig, random: Random, topics: GroupMetadataView) {
     const { undo, timers, time, logger } = context
     this.#context = context
     this.#config = config
@@ -51,9 +60,10 @@ export class GroupShard implements CoordinatorShard {
     this.#store = new OffsetStore(undo)
     const classic = { groups: this.#groups, timers, config, random, logger }
     this.#rebalancer = new Rebalancer(classic)
-    this.joins = new JoinOperation(classic, this.#rebalancer)
-    this.syncs = new SyncOperation(classic, this.#rebalancer)
-    this.membership = new Membership(classic, this.#rebalancer)
+    this.#joins = new JoinOperation(classic, this.#rebalancer)
+    this.#syncs = new SyncOperation(classic, this.#rebalancer)
+    this.#membership = new Membership(classic, this.#rebalancer)
+    this.consumers = new ConsumerGroups({ ...classic, topics, time }, this.#rebalancer)
     this.offsets = new OffsetOperations(this.#groups, this.#store, this.#rebalancer, config, time)
   }
 
@@ -66,6 +76,8 @@ export class GroupShard implements CoordinatorShard {
       this.#replayOffset(record.key, record.value, origin)
     } else if (isOf(record, legacyOffsetCommit)) {
       this.#replayOffset(record.key, record.value && { ...NO_OFFSET_DETAILS, ...record.value }, origin)
+    } else {
+      this.consumers.replay(record)
     }
   }
 
@@ -89,11 +101,53 @@ export class GroupShard implements CoordinatorShard {
       // The limit was lowered: whoever joins first again stays.
       if (group.size > this.#config.maxGroupSize) this.#rebalancer.prepare(group, 'the group is over its maximum size')
     }
+    this.consumers.onLoaded()
     this.#scheduleExpiration()
   }
 
   onUnloaded(): void {
     for (const group of this.#classicGroups()) group.answerAll(errors.NOT_COORDINATOR)
+  }
+
+  /** The topics have changed: groups that are subscribed to them look at them again at the next heartbeat. */
+  requestRefresh(topics: ReadonlySet<string>): Result<void> {
+    for (const group of this.#groups.all()) {
+      if (!(group instanceof ModernGroup)) continue
+      for (const topic of topics) if (group.isSubscribedTo(topic)) group.requestRefresh()
+    }
+    return NOTHING
+  }
+
+  /** JoinGroup: of a group without members, or of the classic protocol, or of a mixed one. Throws CoordinatorError. */
+  join(context: ClientContext, request: JoinGroupRequest, respond: JoinWaiter): Result<void> {
+    const mixed = this.#consumerWithMembers(request.groupId)
+    if (mixed !== undefined) return this.consumers.classic.join(mixed, context, request, respond)
+    return this.#joins.join(context, request, respond)
+  }
+
+  /** Throws CoordinatorError. */
+  sync(request: SyncGroupRequest, respond: SyncWaiter): Result<void> {
+    const mixed = this.#consumerWithMembers(request.groupId)
+    return mixed === undefined
+      ? this.#syncs.sync(request, respond)
+      : this.consumers.classic.sync(mixed, request, respond)
+  }
+
+  /** Throws CoordinatorError. */
+  heartbeat(request: HeartbeatRequest): Result<HeartbeatResponseInput> {
+    const mixed = this.#groups.consumer(request.groupId)
+    return mixed === undefined ? this.#membership.heartbeat(request) : this.consumers.classic.heartbeat(mixed, request)
+  }
+
+  /** Throws CoordinatorError. */
+  leave(request: LeaveGroupRequest): Result<LeaveGroupResponseInput> {
+    const mixed = this.#groups.consumer(request.groupId)
+    return mixed === undefined ? this.#membership.leave(request) : this.consumers.classic.leave(mixed, request)
+  }
+
+  #consumerWithMembers(groupId: string): ConsumerGroup | undefined {
+    const group = this.#groups.consumer(groupId)
+    return group === undefined || group.isEmpty ? undefined : group
   }
 
   /** `states` and `types`: whatever case and blanks; none for all. */
@@ -169,11 +223,4 @@ export class GroupShard implements CoordinatorShard {
     this.#scheduleExpiration()
     return { records, response: undefined, atomic: false }
   }
-}
-
-function isOf<K extends Message, V extends Message>(
-  record: CoordinatorRecord,
-  type: RecordType<K, V>,
-): record is CoordinatorRecord & CoordinatorRecord<K, V> {
-  return record.type.id === type.id
 }

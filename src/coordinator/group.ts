@@ -1,6 +1,6 @@
 import type { CoordinatorRecord } from './coordinator-record.ts'
 
-/** The kinds of groups, as ListGroups names them. Only classic groups are coordinated so far. */
+/** The kinds of groups, as ListGroups names them. */
 export type GroupType = 'classic' | 'consumer' | 'share' | 'streams'
 
 /** Who commits, as the request says. */
@@ -11,7 +11,12 @@ export interface CommitIdentity {
   /** Generation, or member epoch in a consumer group; negative for a consumer that is no member. */
   readonly generationId: number
   readonly isTransactional: boolean
+  /** Not given in a transaction. */
+  readonly apiVersion?: number
 }
+
+/** Throws CoordinatorError when this partition must not be committed, though others may. */
+export type CommitCheck = (topicId: string, partition: number) => void
 
 /** What every kind of group tells about itself; what its members do is each kind's own business. */
 export interface Group {
@@ -23,8 +28,10 @@ export interface Group {
   readonly protocolType: string
   /** No members, none on their way in. */
   readonly isEmpty: boolean
-  /** Throws CoordinatorError when this member must not commit now. */
-  validateOffsetCommit(identity: CommitIdentity): void
+  /** Throws CoordinatorError when this member must not commit now; answers what to ask about each partition, if anything. */
+  validateOffsetCommit(identity: CommitIdentity): CommitCheck | undefined
+  /** Throws CoordinatorError when offsets must not be told. `memberId` is null and the epoch negative for no member. */
+  validateOffsetFetch(memberId: string | null, memberEpoch: number): void
   /** Throws CoordinatorError when offsets of the group cannot be deleted now, whatever their topic. */
   validateOffsetDelete(): void
   /** Throws CoordinatorError when the group cannot be deleted now. */

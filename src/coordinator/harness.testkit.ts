@@ -1,3 +1,4 @@
+import { MetadataImage } from '../metadata/image.ts'
 import { silentLogger } from '../platform/logger.ts'
 import type { Platform } from '../platform/platform.ts'
 import { VirtualTime } from '../platform/virtual-time.ts'
@@ -19,6 +20,13 @@ export const testConfig: GroupCoordinatorConfig = {
   offsetsRetentionMs: 1_000_000,
   offsetsRetentionCheckIntervalMs: 100_000,
   writeTimeoutMs: 5000,
+  consumer: {
+    maxGroupSize: 100,
+    assignors: ['uniform', 'range'],
+    migrationPolicy: 'bidirectional',
+    regexRefreshIntervalMs: 600_000,
+    paceOf: () => ({ sessionTimeoutMs: 45_000, heartbeatIntervalMs: 5000, assignmentIntervalMs: 0 }),
+  },
 }
 
 type Overrides<T> = { readonly [K in keyof T]?: T[K] }
@@ -54,6 +62,7 @@ export class Harness {
   readonly time = new VirtualTime()
   readonly log: MemoryCoordinatorLog
   readonly config: GroupCoordinatorConfig
+  readonly image = new MetadataImage()
   coordinator: GroupCoordinator
   #seed = 1
   #leaderEpoch = 0
@@ -84,6 +93,7 @@ export class Harness {
       config: this.config,
       codec: 0,
       partitionCount: () => 1,
+      image: this.image,
       platform: { time: this.time, random } as unknown as Platform,
       logger: silentLogger,
     })

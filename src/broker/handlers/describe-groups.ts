@@ -1,10 +1,8 @@
 import { undescribedGroup } from '../../coordinator/classic/describe.ts'
 import { errors } from '../../protocol/errors.ts'
 import { DescribeGroupsRequest, DescribeGroupsResponse } from '../../protocol/messages/describe-groups.ts'
+import { GROUP_OPERATIONS } from '../operations.ts'
 import { defineHandler } from '../types.ts'
-
-/** READ, DELETE, DESCRIBE, DESCRIBE_CONFIGS and ALTER_CONFIGS: what can be done with a group; without ACLs, all of it. */
-const GROUP_OPERATIONS = (1 << 3) | (1 << 6) | (1 << 8) | (1 << 10) | (1 << 11)
 
 /** DescribeGroups: state, protocol and members of classic groups. A group that is not there is Dead before v6. */
 export const handler = defineHandler({

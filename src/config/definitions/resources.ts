@@ -87,11 +87,11 @@ export const topicSettings = {
 /** Configs of one group. */
 // biome-ignore format: a table reads best with one setting in one place
 export const groupResourceSettings = {
-  'consumer.assignment.interval.ms': int(1000, atLeast(0), 'medium', 'resource', 'ignored',
+  'consumer.assignment.interval.ms': int(1000, atLeast(0), 'medium', 'resource', 'works',
     'Shortest time between two assignments of the group.'),
-  'consumer.heartbeat.interval.ms': int(5000, atLeast(1), 'medium', 'resource', 'ignored',
+  'consumer.heartbeat.interval.ms': int(5000, atLeast(1), 'medium', 'resource', 'works',
     'Heartbeat interval given to the group\'s members.'),
-  'consumer.session.timeout.ms': int(45000, atLeast(1), 'medium', 'resource', 'ignored',
+  'consumer.session.timeout.ms': int(45000, atLeast(1), 'medium', 'resource', 'works',
     'A member silent for this long is removed.'),
   'share.assignment.interval.ms': int(1000, atLeast(0), 'medium', 'resource', 'ignored',
     'Shortest time between two assignments of the share group.'),

@@ -4,7 +4,7 @@ import type { JoinGroupResponseInput } from '../../protocol/messages/join-group.
 import type { SyncGroupResponseInput } from '../../protocol/messages/sync-group.ts'
 import { CoordinatorError } from '../coordinator-error.ts'
 import { type CoordinatorRecord, tombstone } from '../coordinator-record.ts'
-import type { CommitIdentity, Group } from '../group.ts'
+import type { CommitCheck, CommitIdentity, Group } from '../group.ts'
 import { groupMetadata } from '../group-records.ts'
 import { ClassicMember, EMPTY_ASSIGNMENT, type JoinWaiter, type MemberProtocol } from './member.ts'
 import { CONSUMER_PROTOCOL_TYPE, subscribedTopicsOf } from './subscription.ts'
@@ -372,9 +372,10 @@ export class ClassicGroup implements Group {
     return this.#subscribedTopics?.has(topic) ?? this.#protocolType === CONSUMER_PROTOCOL_TYPE
   }
 
-  validateOffsetCommit({ memberId, groupInstanceId, generationId, isTransactional }: CommitIdentity): void {
+  validateOffsetCommit(identity: CommitIdentity): CommitCheck | undefined {
+    const { memberId, groupInstanceId, generationId, isTransactional } = identity
     // A consumer that assigns partitions by itself, or an administrator, commits for a group without members.
-    if (generationId < 0 && this.isEmpty) return
+    if (generationId < 0 && this.isEmpty) return undefined
     if (generationId >= 0 || memberId !== '' || groupInstanceId !== null) {
       this.validateMember(memberId, groupInstanceId)
       if (generationId !== this.generationId) throw new CoordinatorError(errors.ILLEGAL_GENERATION)
@@ -382,7 +383,10 @@ export class ClassicGroup implements Group {
       throw new CoordinatorError(errors.UNKNOWN_MEMBER_ID)
     }
     if (!isTransactional && this.is('CompletingRebalance')) throw new CoordinatorError(errors.REBALANCE_IN_PROGRESS)
+    return undefined
   }
+
+  validateOffsetFetch(): void {}
 
   validateOffsetDelete(): void {
     if (!this.isEmpty && this.#protocolType !== CONSUMER_PROTOCOL_TYPE) {

@@ -36,15 +36,20 @@ export class JoinOperation {
     const { groups } = this.#context
     const isNewMember = request.memberId === ''
     const existing = groups.get(request.groupId)
-    if (existing === undefined && !isNewMember) {
+    // A group without members may change its kind.
+    const isReplaced = existing?.isEmpty === true && (existing.type === 'consumer' || existing.type === 'streams')
+    if ((existing === undefined || isReplaced) && !isNewMember) {
       return refuse(respond, errors.UNKNOWN_MEMBER_ID, request.memberId)
     }
+    const tombstones = isReplaced ? existing.tombstones() : []
+    if (isReplaced) groups.delete(request.groupId)
     const group = groups.classicOrNew(request.groupId)
     if (group === undefined) return refuse(respond, errors.INCONSISTENT_GROUP_PROTOCOL, '')
     const result = this.#joinGroup({ context, request, group, respond }, isNewMember)
-    if (existing !== undefined || result !== NOTHING) return result
+    if (existing !== undefined && !isReplaced) return result
     // The group is in the log from its first member on, though nobody is in it before the first rebalance ends.
-    return { records: [newGroupRecord(group)], response: undefined, replay: false }
+    const records = result === NOTHING ? [newGroupRecord(group)] : result.records
+    return { ...result, records: [...tombstones, ...records], replay: false }
   }
 
   #joinGroup(joining: Joining, isNewMember: boolean): Result<void> {

@@ -8,7 +8,7 @@ import { ZERO_UUID } from '../../protocol/uuid.ts'
 import type { Rebalancer } from '../classic/rebalancer.ts'
 import { CoordinatorError } from '../coordinator-error.ts'
 import { type CoordinatorRecord, coordinatorRecord, tombstone } from '../coordinator-record.ts'
-import type { Group } from '../group.ts'
+import type { CommitCheck, Group } from '../group.ts'
 import type { ClientContext, GroupCoordinatorConfig } from '../group-config.ts'
 import { offsetCommit } from '../group-records.ts'
 import type { GroupStore } from '../group-store.ts'
@@ -58,7 +58,7 @@ export class OffsetOperations {
 
   /** Throws CoordinatorError when the group or the member may not commit; the topics have been checked before. */
   commit(context: ClientContext, request: OffsetCommitRequest): Result<OffsetCommitResponse> {
-    this.#validateCommit(context, request)
+    const check = this.#validateCommit(context, request)
     const nowMs = this.#time.nowMs()
     const expireTimestampMs = request.retentionTimeMs === NONE ? NONE : nowMs + request.retentionTimeMs
     const records: CoordinatorRecord[] = []
@@ -70,6 +70,7 @@ export class OffsetOperations {
         if ((partition.committedMetadata?.length ?? 0) > this.#config.offsetMetadataMaxChars) {
           return { partitionIndex, errorCode: errors.OFFSET_METADATA_TOO_LARGE.code }
         }
+        check?.(topicId, partitionIndex)
         const key = { group: request.groupId, topic: name, partition: partitionIndex }
         records.push(commitRecord(key, partition, topicId, nowMs, expireTimestampMs))
         return { partitionIndex, errorCode: errors.NONE.code }
@@ -78,28 +79,32 @@ export class OffsetOperations {
     return { records, response: { throttleTimeMs: 0, topics } }
   }
 
-  #validateCommit(context: ClientContext, request: OffsetCommitRequest): void {
+  #validateCommit(context: ClientContext, request: OffsetCommitRequest): CommitCheck | undefined {
+    const { apiVersion } = context
     const { groupId, memberId, groupInstanceId, generationIdOrMemberEpoch: generationId } = request
     let group: Group | undefined = this.#groups.get(groupId)
     if (group === undefined) {
       if (generationId >= 0) {
-        if (context.apiVersion >= FIRST_VERSION_WITH_MISSING_GROUP) this.#groups.require(groupId)
+        if (apiVersion >= FIRST_VERSION_WITH_MISSING_GROUP) this.#groups.require(groupId)
         throw new CoordinatorError(errors.ILLEGAL_GENERATION)
       }
       group = this.#groups.classicOrNew(groupId)!
     }
-    group.validateOffsetCommit({ memberId, groupInstanceId, generationId, isTransactional: false })
+    const identity = { memberId, groupInstanceId, generationId, isTransactional: false, apiVersion }
+    const check = group.validateOffsetCommit(identity)
     // A commit is a sign of life.
     const classic = this.#groups.classic(groupId)
     const member = classic?.member(memberId)
     if (classic && member && (classic.is('Stable') || classic.is('PreparingRebalance'))) {
       this.#rebalancer.awaitHeartbeat(classic, member)
     }
+    return check
   }
 
-  /** With `topics: null`, everything that the group has committed. An unknown group has committed nothing. */
+  /** With `topics: null`, everything that the group has committed. An unknown group has committed nothing. Throws CoordinatorError. */
   fetch(request: OffsetFetchGroup, requireStable: boolean): OffsetFetchGroupResponse {
     const { groupId } = request
+    this.#groups.get(groupId)?.validateOffsetFetch(request.memberId, request.memberEpoch)
     const topics =
       request.topics === null
         ? this.#fetchAll(groupId, requireStable)

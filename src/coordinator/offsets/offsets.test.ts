@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { LogError } from '../../log/append-error.ts'
+import { DeltaBuilder } from '../../metadata/delta.ts'
 import { errors } from '../../protocol/errors.ts'
 import { BatchView } from '../../protocol/records/batch.ts'
 import { buildBatch } from '../../protocol/records/builder.ts'
@@ -276,8 +277,11 @@ test('offsets of a deleted topic go, those of its successor stay', async () => {
   await commit('gone', TOPIC_ID)
   await commit('made-again', OTHER_ID)
   await commit('id-unknown', ZERO_UUID)
-  const deleted = ['gone', 'made-again', 'id-unknown'].map((name) => ({ name, id: TOPIC_ID }))
-  await harness.done(harness.coordinator.onTopicsDeleted(deleted))
+  const delta = new DeltaBuilder(false)
+  for (const [i, name] of ['gone', 'made-again', 'id-unknown'].entries()) {
+    delta.topicsDeleted.set(`${i}`, { name, id: TOPIC_ID, partitions: new Map() })
+  }
+  await harness.done(harness.coordinator.onMetadataChange(delta))
   const left = [await harness.fetch('gone'), await harness.fetch('made-again'), await harness.fetch('id-unknown')]
   expect(left).toEqual([-1, 1, -1])
 })

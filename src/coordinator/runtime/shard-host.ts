@@ -99,7 +99,9 @@ export class ShardHost<S extends CoordinatorShard> {
       } catch (reason) {
         this.#undo.rollBackTo(mark)
         const error = protocolErrorOf(reason)
-        reject(error === undefined ? reason : new CoordinatorError(errorAfterAppend(error)))
+        const told = error && errorAfterAppend(error)
+        // What an operation has to say of its error is for the client.
+        reject(told === undefined || told === error ? reason : new CoordinatorError(told))
       }
     })
   }

@@ -30,6 +30,13 @@ export class UndoLog {
   }
 }
 
+/** For state that nothing depends on yet: there is no way back. */
+export function unrecorded(): UndoLog {
+  const undo = new UndoLog()
+  undo.recording = false
+  return undo
+}
+
 /** A Map whose changes can be taken back. */
 export class UndoMap<K, V> {
   readonly #map = new Map<K, V>()
@@ -81,5 +88,29 @@ export class UndoMap<K, V> {
 
   entries(): MapIterator<[K, V]> {
     return this.#map.entries()
+  }
+}
+
+/** A value whose changes can be taken back. */
+export class UndoValue<V> {
+  #value: V
+  readonly #undo: UndoLog
+
+  constructor(undo: UndoLog, value: V) {
+    this.#undo = undo
+    this.#value = value
+  }
+
+  get(): V {
+    return this.#value
+  }
+
+  set(value: V): void {
+    const old = this.#value
+    if (old === value) return
+    this.#value = value
+    this.#undo.push(() => {
+      this.#value = old
+    })
   }
 }
