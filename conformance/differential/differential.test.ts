@@ -18,6 +18,7 @@ import { rebalanceScenarios } from './scenarios/rebalances.ts'
 import { recordScenarios } from './scenarios/records.ts'
 import { severalScenarios } from './scenarios/several.ts'
 import { topicScenarios } from './scenarios/topics.ts'
+import { transactionScenarios } from './scenarios/transactions.ts'
 
 const stories: readonly Scenario[] = [
   ...topicScenarios,
@@ -28,6 +29,7 @@ const stories: readonly Scenario[] = [
   ...configValueScenarios,
   ...groupScenarios,
   ...rebalanceScenarios,
+  ...transactionScenarios,
 ]
 const compared = stories.map(({ api }) => api)
 const scenarios: readonly Scenario[] = [

@@ -13,11 +13,23 @@ export class ProducerIds {
 
   /** Rejects when the controller cannot give a new block. */
   async take(): Promise<number> {
-    while (this.#next === this.#end) {
-      this.#refill ??= this.#takeBlock()
-      await this.#refill
+    for (;;) {
+      const producerId = this.next()
+      if (producerId !== undefined) return producerId
+      await this.refill()
     }
-    return this.#next++
+  }
+
+  /** undefined where a block must be fetched first. */
+  next(): number | undefined {
+    return this.#next === this.#end ? undefined : this.#next++
+  }
+
+  /** Resolves when there are ids; rejects as `take`. */
+  async refill(): Promise<void> {
+    if (this.#next !== this.#end) return
+    this.#refill ??= this.#takeBlock()
+    await this.#refill
   }
 
   async #takeBlock(): Promise<void> {

@@ -1,11 +1,18 @@
 import { CoordinatorError } from '../coordinator/coordinator-error.ts'
-import type { CoordinatorLog } from '../coordinator/coordinator-log.ts'
+import type { BatchTransaction, CoordinatorLog } from '../coordinator/coordinator-log.ts'
 import { LogError } from '../log/append-error.ts'
 import { errors } from '../protocol/errors.ts'
-import type { Partition } from '../replication/partition.ts'
+import type { Partition, TransactionalAppend } from '../replication/partition.ts'
 import type { ReplicaManager } from '../replication/replica-manager.ts'
+import { VerificationGuard } from '../replication/verification.ts'
 
 const ALL_IN_SYNC = -1
+const NO_SEQUENCE = -1
+
+function appendOf({ verification, ...transaction }: BatchTransaction): TransactionalAppend {
+  const guard = verification instanceof VerificationGuard ? verification : undefined
+  return { ...transaction, baseSequence: NO_SEQUENCE, guard }
+}
 
 /** The partitions of one internal topic, for the coordinator whose state they hold. */
 export class ReplicaLog implements CoordinatorLog {
@@ -20,9 +27,14 @@ export class ReplicaLog implements CoordinatorLog {
     this.#loadBytes = loadBytes
   }
 
-  async append(index: number, batch: Buffer, leaderEpoch: number): Promise<{ readonly baseOffset: number }> {
+  async append(
+    index: number,
+    batch: Buffer,
+    leaderEpoch: number,
+    transaction?: BatchTransaction,
+  ): Promise<{ readonly baseOffset: number }> {
     const partition = this.#led(index, leaderEpoch)
-    const info = await partition.append([batch], ALL_IN_SYNC, 'coordinator')
+    const info = await partition.append([batch], ALL_IN_SYNC, 'coordinator', transaction && appendOf(transaction))
     return { baseOffset: info.firstOffset }
   }
 

@@ -6,6 +6,9 @@ import { Controller } from '../controller/controller.ts'
 import { groupCoordinatorConfig } from '../coordinator/group-config.ts'
 import { GROUP_TOPIC, GroupCoordinator } from '../coordinator/group-coordinator.ts'
 import { GroupPublisher } from '../coordinator/group-publisher.ts'
+import { transactionConfig } from '../coordinator/transactions/transaction-config.ts'
+import { TRANSACTION_TOPIC, TransactionCoordinator } from '../coordinator/transactions/transaction-coordinator.ts'
+import { TransactionPublisher } from '../coordinator/transactions/transaction-publisher.ts'
 import type { MetadataImage } from '../metadata/image.ts'
 import { ConfigResourceType } from '../metadata/types.ts'
 import { diskErrorCode } from '../platform/disk.ts'
@@ -19,6 +22,7 @@ import { Dispatcher } from './dispatch.ts'
 import { FetchSessionCache } from './fetch-sessions.ts'
 import { type BoundListener, type ConnectionLimits, Connections } from './listener.ts'
 import { logConfigOf } from './log-config.ts'
+import { LocalMarkers } from './marker-target.ts'
 import { ProducerIds } from './producer-ids.ts'
 import { ConfigPublisher, ReplicaPublisher, topicConfigOf } from './publishers.ts'
 import { Quotas } from './quotas/quotas.ts'
@@ -26,6 +30,7 @@ import { ReplicaLog } from './replica-log.ts'
 import { RequestMemory } from './request-memory.ts'
 import { openStorage, type Storage } from './storage.ts'
 import { ClientMetrics } from './telemetry/client-metrics.ts'
+import { TransactionVerifier } from './transaction-verifier.ts'
 import type { Endpoint, Services } from './types.ts'
 
 /** How long requests under way may take once the broker shuts down. */
@@ -152,6 +157,7 @@ async function serve(
     services.clientMetrics,
     new ReplicaPublisher(services.replicas, controller.image),
     new GroupPublisher(config.nodeId, controller.image, services.groups),
+    new TransactionPublisher(config.nodeId, controller.image, services.transactions),
   ])
   const { quotas } = services
   connections.open(new Dispatcher(services.apis, services).serve, (address) => quotas.connectionPauseMs(address))
@@ -206,6 +212,9 @@ function makeServices(
     platform,
     logger,
   })
+  const markers = new LocalMarkers(replicas, groups, image, platform.time)
+  const producerIds = new ProducerIds(controller)
+  const transactions = makeTransactions(config, platform, logger, controller, replicas, markers, producerIds)
   const sessionSlots = config.get('max.incremental.fetch.session.cache.slots')
   return {
     apis: new ServedApis(),
@@ -218,8 +227,11 @@ function makeServices(
     replicas,
     logs: storage.logs,
     groups,
+    transactions,
+    verifier: new TransactionVerifier(transactions, config),
+    markers,
     fetchSessions: new FetchSessionCache(sessionSlots, platform.time, platform.random),
-    producerIds: new ProducerIds(controller),
+    producerIds,
     quotas: makeQuotas(config, platform, image),
     clientMetrics: new ClientMetrics({ image, platform, maxBytes: config.get('telemetry.max.bytes') }),
     platform,
@@ -243,13 +255,35 @@ function makeQuotas(config: BrokerConfig, { time }: Platform, image: MetadataIma
   })
 }
 
+function makeTransactions(
+  config: BrokerConfig,
+  platform: Platform,
+  logger: Logger,
+  { image }: Controller,
+  replicas: ReplicaManager,
+  markers: LocalMarkers,
+  producerIds: ProducerIds,
+): TransactionCoordinator {
+  return new TransactionCoordinator({
+    log: new ReplicaLog(replicas, TRANSACTION_TOPIC, config.get('transaction.state.log.load.buffer.size')),
+    config: transactionConfig(config),
+    partitionCount: () =>
+      image.topics.byName(TRANSACTION_TOPIC)?.partitions.size ?? config.get('transaction.state.log.num.partitions'),
+    transactionVersion: () => image.featureLevel('transaction.version'),
+    producerIds,
+    markers,
+    platform,
+    logger,
+  })
+}
+
 function running(
   services: Services,
   connections: Connections,
   bound: readonly BoundListener[],
   storage: Storage,
 ): RunningServer {
-  const { controller, groups, replicas, image, nodeId, clusterId } = services
+  const { controller, groups, transactions, replicas, image, nodeId, clusterId } = services
   let stopping: Promise<void> | undefined
   let hasStopped: () => void
   const stopped = new Promise<void>((resolve) => {
@@ -263,6 +297,7 @@ function running(
     loading.cancel()
     const closed = connections.close(SHUTDOWN_GRACE_MS)
     replicas.stopWaiting()
+    await transactions.close()
     await groups.close()
     await closed
     await controller.close()

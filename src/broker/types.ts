@@ -2,6 +2,8 @@ import type { BrokerConfig } from '../config/broker-config.ts'
 import type { SecurityProtocol } from '../config/endpoints.ts'
 import type { Controller } from '../controller/controller.ts'
 import type { GroupCoordinator } from '../coordinator/group-coordinator.ts'
+import type { MarkerTarget } from '../coordinator/transactions/markers.ts'
+import type { TransactionCoordinator } from '../coordinator/transactions/transaction-coordinator.ts'
 import type { LogManager } from '../log/log-manager.ts'
 import type { MetadataImage } from '../metadata/image.ts'
 import type { Logger } from '../platform/logger.ts'
@@ -15,6 +17,7 @@ import type { FetchSessionCache } from './fetch-sessions.ts'
 import type { ProducerIds } from './producer-ids.ts'
 import type { Quotas } from './quotas/quotas.ts'
 import type { ClientMetrics } from './telemetry/client-metrics.ts'
+import type { TransactionVerifier } from './transaction-verifier.ts'
 
 /** Whom we are talking to; lives as long as the connection. */
 export interface ConnectionInfo {
@@ -64,6 +67,9 @@ export interface Services {
   readonly replicas: ReplicaManager
   readonly logs: LogManager
   readonly groups: GroupCoordinator
+  readonly transactions: TransactionCoordinator
+  readonly verifier: TransactionVerifier
+  readonly markers: MarkerTarget
   readonly fetchSessions: FetchSessionCache
   readonly producerIds: ProducerIds
   readonly quotas: Quotas

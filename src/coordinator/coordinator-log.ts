@@ -1,3 +1,13 @@
+/** Whose transaction a batch belongs to, or ends. */
+export interface BatchTransaction {
+  readonly producerId: number
+  readonly producerEpoch: number
+  /** What the transaction coordinator's word was given for, as the log's side knows it; undefined for none. */
+  readonly verification?: unknown
+  /** The transaction.version under which a marker is written; left out for records. */
+  readonly markerVersion?: number
+}
+
 /**
  * The partitions of one internal topic, as a coordinator sees them. The broker adapts its replica manager to this; tests
  * keep batches in memory.
@@ -6,10 +16,15 @@ export interface CoordinatorLog {
   /**
    * Appends one record batch (magic 2, base offset 0) as the leader of `leaderEpoch` and with the origin `coordinator`.
    * Resolves when it is committed: in the log of every in-sync replica, at least min.insync.replicas of them (acks=-1).
-   * Takes the buffer over. Rejects with LogError, or with CoordinatorError for what only replication knows
+   * Takes the buffer over. `transaction` is given with a transactional batch. Rejects with LogError, or with CoordinatorError for what only replication knows
    * (NOT_LEADER_OR_FOLLOWER, NOT_ENOUGH_REPLICAS, UNKNOWN_TOPIC_OR_PARTITION); then nothing of the batch will be read back.
    */
-  append(partition: number, batch: Buffer, leaderEpoch: number): Promise<{ readonly baseOffset: number }>
+  append(
+    partition: number,
+    batch: Buffer,
+    leaderEpoch: number,
+    transaction?: BatchTransaction,
+  ): Promise<{ readonly baseOffset: number }>
   /**
    * Everything from the log's start to where it ends, in bounded chunks of whole batches: at most
    * offsets.load.buffer.size bytes each, or one batch that is larger. A chunk is not needed any more once the next one is

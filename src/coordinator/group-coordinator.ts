@@ -15,6 +15,7 @@ import type { ListGroupsRequest, ListGroupsResponse } from '../protocol/messages
 import type { OffsetCommitRequest, OffsetCommitResponse } from '../protocol/messages/offset-commit.ts'
 import type { OffsetDeleteRequest, OffsetDeleteResponseInput } from '../protocol/messages/offset-delete.ts'
 import type { SyncGroupRequest, SyncGroupResponseInput } from '../protocol/messages/sync-group.ts'
+import type { TxnOffsetCommitRequest, TxnOffsetCommitResponse } from '../protocol/messages/txn-offset-commit.ts'
 import type { Codec } from '../protocol/records/layout.ts'
 import { type DescribedGroup, undescribedGroup } from './classic/describe.ts'
 import { type DescribedConsumerGroup, undescribedConsumerGroup } from './consumer/describe.ts'
@@ -29,6 +30,7 @@ import type { OffsetFetchGroup, OffsetFetchGroupResponse } from './offsets/offse
 import { partitionFor } from './partitioner.ts'
 import type { Result } from './runtime/result.ts'
 import { CoordinatorRuntime } from './runtime/runtime.ts'
+import type { TransactionMarker } from './runtime/shard.ts'
 
 /** The topic that holds groups and their offsets. */
 export const GROUP_TOPIC = '__consumer_offsets'
@@ -202,6 +204,36 @@ export class GroupCoordinator {
     }
   }
 
+  /**
+   * TxnOffsetCommit: the offsets count once the producer's transaction is committed. The topics are known.
+   * `verification`: what the transaction coordinator's word was given for.
+   */
+  async commitTransactionalOffsets(
+    request: TxnOffsetCommitRequest,
+    verification: unknown,
+  ): Promise<TxnOffsetCommitResponse> {
+    const { groupId, producerId, producerEpoch } = request
+    try {
+      return await this.#runtime.write(
+        this.partitionFor(groupId),
+        (shard) => shard.offsets.commitTransactional(request),
+        { producerId, producerEpoch, verification },
+      )
+    } catch (reason) {
+      return refuseTransactionalCommit(request, this.#errorOf(reason))
+    }
+  }
+
+  /** Ends a transaction that has offsets in the partition; resolves with NONE once its marker is committed. */
+  async endTransaction(partition: number, marker: TransactionMarker): Promise<KafkaError> {
+    try {
+      await this.#runtime.endTransaction(partition, marker)
+      return errors.NONE
+    } catch (reason) {
+      return this.#errorOf(reason)
+    }
+  }
+
   async fetchOffsets(request: OffsetFetchGroup, requireStable: boolean): Promise<OffsetFetchGroupResponse> {
     const { groupId } = request
     try {
@@ -317,6 +349,17 @@ export function refuseCommit(request: OffsetCommitRequest, error: KafkaError): O
     topics: request.topics.map(({ name, topicId, partitions }) => ({
       name,
       topicId,
+      partitions: partitions.map(({ partitionIndex }) => ({ partitionIndex, errorCode: error.code })),
+    })),
+  }
+}
+
+/** A commit of which every partition is told `error`. */
+export function refuseTransactionalCommit(request: TxnOffsetCommitRequest, error: KafkaError): TxnOffsetCommitResponse {
+  return {
+    throttleTimeMs: 0,
+    topics: request.topics.map(({ name, partitions }) => ({
+      name,
       partitions: partitions.map(({ partitionIndex }) => ({ partitionIndex, errorCode: error.code })),
     })),
   }

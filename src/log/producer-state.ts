@@ -73,9 +73,9 @@ export class ProducerState {
     return first
   }
 
-  hasOpenTransaction(producerId: number): boolean {
+  info(producerId: number): ProducerInfo | undefined {
     const entry = this.#producers.get(producerId)
-    return entry !== undefined && entry.txnFirstOffset >= 0
+    return entry && infoOf(producerId, entry)
   }
 
   /** The batch this one repeats, if it does. */
@@ -285,14 +285,18 @@ export class ProducerState {
   }
 
   list(): ProducerInfo[] {
-    return [...this.#producers].map(([producerId, entry]) => ({
-      producerId,
-      producerEpoch: entry.epoch,
-      lastSequence: lastSequenceOf(entry),
-      lastTimestamp: entry.lastTimestamp,
-      coordinatorEpoch: entry.coordinatorEpoch,
-      currentTxnStartOffset: entry.txnFirstOffset,
-    }))
+    return [...this.#producers].map(([producerId, entry]) => infoOf(producerId, entry))
+  }
+}
+
+function infoOf(producerId: number, entry: ProducerEntry): ProducerInfo {
+  return {
+    producerId,
+    producerEpoch: entry.epoch,
+    lastSequence: lastSequenceOf(entry),
+    lastTimestamp: entry.lastTimestamp,
+    coordinatorEpoch: entry.coordinatorEpoch,
+    currentTxnStartOffset: entry.txnFirstOffset,
   }
 }
 

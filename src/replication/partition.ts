@@ -1,10 +1,24 @@
-import { LogError } from '../log/append-error.ts'
-import type { AppendInfo, AppendOrigin, FetchData, PartitionLogApi, ReadUpTo } from '../log/types.ts'
+import { AppendError, LogError } from '../log/append-error.ts'
+import type { AppendInfo, AppendOptions, AppendOrigin, FetchData, PartitionLogApi, ReadUpTo } from '../log/types.ts'
 import { errors, type KafkaError } from '../protocol/errors.ts'
 import type { FetchWait } from './purgatory.ts'
+import { type VerificationGuard, VerificationGuards } from './verification.ts'
 
-/** There is no transaction coordinator that a client's transaction could have been announced to. */
-const noTransactions = () => false
+/** Who says nothing of a transaction does not open one. */
+const refuse = () => false
+const accept = () => true
+
+/** What is special about an append that belongs to a transaction. */
+export interface TransactionalAppend {
+  readonly producerId: number
+  readonly producerEpoch: number
+  /** Of a batch of records: -1 for none. */
+  readonly baseSequence: number
+  /** What the coordinator's word was given for; undefined where the transaction is open, or nobody was asked. */
+  readonly guard?: VerificationGuard | undefined
+  /** The transaction.version under which a marker is written; left out for records. */
+  readonly markerVersion?: number
+}
 
 /** What the metadata log says of a partition, as far as serving it goes. */
 export interface PartitionState {
@@ -26,18 +40,28 @@ export class Partition {
   readonly log: PartitionLogApi
   /** min.insync.replicas of the topic. */
   minInsyncReplicas: number
+  readonly #mustVerify: () => boolean
   readonly #nodeId: number
   #state: PartitionState
+  readonly #guards = new VerificationGuards()
   /** Fetch requests that wait for more in this partition, with their place in the request. */
   readonly #waits = new Map<FetchWait, number>()
 
-  constructor(nodeId: number, state: PartitionState, log: PartitionLogApi, minInsyncReplicas: number) {
+  /** `mustVerify`: transaction.partition.verification.enable */
+  constructor(
+    nodeId: number,
+    state: PartitionState,
+    log: PartitionLogApi,
+    minInsyncReplicas: number,
+    mustVerify: () => boolean,
+  ) {
     this.topic = state.topic
     this.topicId = state.topicId
     this.partition = state.partition
     this.log = log
     this.minInsyncReplicas = minInsyncReplicas
     this.#nodeId = nodeId
+    this.#mustVerify = mustVerify
     this.#state = state
     this.#begin()
   }
@@ -81,17 +105,69 @@ export class Partition {
     return this.log.offline === undefined ? undefined : errors.KAFKA_STORAGE_ERROR
   }
 
-  /** Rejects with LogError (AppendError for what the log itself refuses). Takes the buffers over. */
-  async append(records: readonly Buffer[], acks: number, origin: AppendOrigin): Promise<AppendInfo> {
+  /**
+   * What a batch of these needs before it is appended; undefined where the transaction is open already. Throws LogError
+   * INVALID_PRODUCER_EPOCH.
+   */
+  beginVerification(batch: TransactionalAppend, bumpsEpochs: boolean): VerificationGuard | undefined {
+    const { producerId, producerEpoch, baseSequence } = batch
+    const known = this.log.producer(producerId)
+    return this.#guards.begin(producerId, producerEpoch, baseSequence, bumpsEpochs, known)
+  }
+
+  /**
+   * Rejects with LogError (AppendError for what the log itself refuses). Takes the buffers over. `transaction`: what is
+   * in them, where that opens a transaction only if it is verified, or ends one.
+   */
+  async append(
+    records: readonly Buffer[],
+    acks: number,
+    origin: AppendOrigin,
+    transaction?: TransactionalAppend,
+  ): Promise<AppendInfo> {
     const { leaderEpoch, isr, replicas } = this.#state
     if (!this.isLeader) throw new LogError('NOT_LEADER_OR_FOLLOWER', `broker ${this.#nodeId} does not lead ${this}`)
     const minIsr = Math.min(this.minInsyncReplicas, replicas.length)
     if (acks === -1 && isr.length < minIsr) {
       throw new LogError('NOT_ENOUGH_REPLICAS', `${isr.length} replicas are in sync, ${minIsr} are required`)
     }
-    const info = await this.log.append(records, { leaderEpoch, origin, isTransactionVerified: noTransactions })
+    const options = { leaderEpoch, origin, isTransactionVerified: this.#mustVerify() ? refuse : accept }
+    const written =
+      transaction === undefined
+        ? this.log.append(records, options)
+        : this.#appendTransactional(records, options, transaction)
+    const info = await written
     if (!info.duplicate) this.#committed(info.sizeBytes)
+    // Whoever may read only what is decided has more to read now than the marker itself.
+    if (transaction?.markerVersion !== undefined) this.wakeAll()
     return info
+  }
+
+  #appendTransactional(
+    records: readonly Buffer[],
+    options: AppendOptions,
+    transaction: TransactionalAppend,
+  ): Promise<AppendInfo> {
+    const { producerId, producerEpoch, guard, markerVersion } = transaction
+    if (markerVersion !== undefined) {
+      const written = this.log.append(records, { ...options, transactionVersion: markerVersion })
+      const now = this.log.producer(producerId)
+      if (now?.producerEpoch === producerEpoch && now.currentTxnStartOffset < 0) {
+        this.#guards.ended(producerId, producerEpoch)
+      }
+      return written
+    }
+    const known = this.#guards.get(producerId)
+    if (options.origin === 'client' && known !== undefined && transaction.baseSequence > known.lowestSequence) {
+      throw new AppendError(
+        'OUT_OF_ORDER_SEQUENCE_NUMBER',
+        `Out of order sequence number for producer ${producerId} in ${this}: ${transaction.baseSequence} comes after ${known.lowestSequence}, which is not there yet`,
+      )
+    }
+    const isTransactionVerified = () => guard !== undefined && this.#guards.get(producerId) === guard
+    const written = this.log.append(records, this.#mustVerify() ? { ...options, isTransactionVerified } : options)
+    if ((this.log.producer(producerId)?.currentTxnStartOffset ?? -1) >= 0) this.#guards.used(producerId)
+    return written
   }
 
   #committed(sizeBytes: number): void {

@@ -104,6 +104,7 @@ describe('ReplicaManager', () => {
     environment = testEnvironment({ tailCacheBytes: 1_000_000 })
     logs = new MemoryLogs(environment)
     replicas = new ReplicaManager({
+      mustVerifyTransactions: () => true,
       nodeId: NODE,
       logs,
       time: environment.time,

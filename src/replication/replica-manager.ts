@@ -4,7 +4,7 @@ import type { Logger } from '../platform/logger.ts'
 import type { Scheduled, Time } from '../platform/time.ts'
 import { errors, type KafkaError } from '../protocol/errors.ts'
 import { type FetchParams, FetchReader, type FetchResult, type FetchSpec } from './fetch-reader.ts'
-import { Partition, type PartitionState } from './partition.ts'
+import { Partition, type PartitionState, type TransactionalAppend } from './partition.ts'
 
 /** The settings of a topic, as far as its replicas go. */
 export interface ReplicaConfig {
@@ -55,6 +55,8 @@ export interface ReplicaManagerOptions {
   readonly logger: Logger
   /** The settings in force of a topic. */
   readonly configOf: (topic: string) => ReplicaConfig
+  /** transaction.partition.verification.enable */
+  readonly mustVerifyTransactions: () => boolean
 }
 
 /** The replicas that this broker has: made, changed and removed as the metadata log says, appended to and read from. */
@@ -63,6 +65,7 @@ export class ReplicaManager {
   readonly #logs: Logs
   readonly #logger: Logger
   readonly #configOf: (topic: string) => ReplicaConfig
+  readonly #mustVerify: () => boolean
   readonly #topics = new Map<string, Map<number, Partition>>()
   readonly #reader: FetchReader
   readonly #time: Time
@@ -76,6 +79,7 @@ export class ReplicaManager {
     this.#logger = options.logger
     this.#time = options.time
     this.#configOf = options.configOf
+    this.#mustVerify = options.mustVerifyTransactions
     this.#reader = new FetchReader(this, options.time, options.logger)
   }
 
@@ -145,7 +149,7 @@ export class ReplicaManager {
       partitions = new Map()
       this.#topics.set(topic, partitions)
     }
-    partitions.set(partition, new Partition(this.nodeId, state, log, config.minInsyncReplicas))
+    partitions.set(partition, new Partition(this.nodeId, state, log, config.minInsyncReplicas, this.#mustVerify))
   }
 
   #remove(state: PartitionState): void {
@@ -204,11 +208,12 @@ export class ReplicaManager {
     records: readonly Buffer[],
     acks: number,
     origin: AppendOrigin,
+    transaction?: TransactionalAppend,
   ): Promise<AppendResult> {
     const target = this.get(topic, partition)
     if (target === undefined) return refused(errors.NOT_LEADER_OR_FOLLOWER, `no replica of ${topic}-${partition} here`)
     try {
-      const info = await target.append(records, acks, origin)
+      const info = await target.append(records, acks, origin, transaction)
       return {
         error: errors.NONE,
         message: null,

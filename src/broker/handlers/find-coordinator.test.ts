@@ -26,6 +26,7 @@ function setup({ creationError = 0, fenced = false, leader = 1, loads = Promise.
     config: { get: () => 50 },
     platform: { time },
     groups: { isActive: () => false, whenLoaded: () => loads },
+    transactions: { isActive: () => true },
     controller: {
       autoCreateTopics: async ([name]: string[]) => {
         created.push(name!)

@@ -1,4 +1,5 @@
 import { OFFSETS_TOPIC, SHARE_STATE_TOPIC, TRANSACTIONS_TOPIC } from '../../controller/topic-names.ts'
+import type { GroupCoordinator } from '../../coordinator/group-coordinator.ts'
 import { partitionFor } from '../../coordinator/partitioner.ts'
 import { errorOfCode, errors, type KafkaError } from '../../protocol/errors.ts'
 import { FindCoordinatorRequest, FindCoordinatorResponse } from '../../protocol/messages/find-coordinator.ts'
@@ -21,7 +22,7 @@ interface Coordinator {
 
 /**
  * FindCoordinator: the node that coordinates a group, a transactional id or a share partition. Makes the internal topic if
- * it is not there, and answers when its partition has a leader and, where that is this node, its groups are loaded.
+ * it is not there, and answers when its partition has a leader and, where that is this node, what it holds is loaded.
  */
 export const handler = defineHandler({
   request: FindCoordinatorRequest,
@@ -87,16 +88,21 @@ async function find(keyType: number, key: string, context: RequestContext, servi
   if (broker === undefined || broker.fenced || endPoint === undefined) {
     return noCoordinator(errors.COORDINATOR_NOT_AVAILABLE)
   }
-  if (keyType === KeyType.group && leader === nodeId) await loaded(partition, services)
+  if (leader === nodeId && keyType === KeyType.group) await loaded(services.groups, partition, services)
+  if (leader === nodeId && keyType === KeyType.transaction) await loaded(services.transactions, partition, services)
   return { errorCode: errors.NONE.code, nodeId: leader, host: endPoint.host, port: endPoint.port }
 }
 
-/** Resolves when the partition's groups are loaded, or after `LOAD_WAIT_MS`. */
-async function loaded(partition: number, { groups, platform }: Services): Promise<void> {
-  if (groups.isActive(partition)) return
+/** Resolves when what the partition holds is loaded, or after `LOAD_WAIT_MS`. */
+async function loaded(
+  coordinator: Pick<GroupCoordinator, 'isActive' | 'whenLoaded'>,
+  partition: number,
+  { platform }: Services,
+): Promise<void> {
+  if (coordinator.isActive(partition)) return
   await new Promise<void>((resolve) => {
     const timeout = platform.time.after(LOAD_WAIT_MS, resolve)
-    void groups.whenLoaded(partition).then(() => {
+    void coordinator.whenLoaded(partition).then(() => {
       timeout.cancel()
       resolve()
     })

@@ -6,8 +6,10 @@ import { RecordsError } from '../../protocol/records/errors.ts'
 import { Codec, LENGTH_AT, MIN_BODY_SIZE } from '../../protocol/records/layout.ts'
 import type { MessageOf } from '../../protocol/schema.ts'
 import { ZERO_UUID } from '../../protocol/uuid.ts'
+import type { TransactionalAppend } from '../../replication/partition.ts'
 import type { AppendResult } from '../../replication/replica-manager.ts'
 import { LeaderHints } from '../leader-hint.ts'
+import type { TransactionSupport } from '../transaction-verifier.ts'
 import { CLOSE_CONNECTION, defineHandler, NO_RESPONSE, type RequestContext, type Services } from '../types.ts'
 
 type Request = MessageOf<typeof ProduceRequest>
@@ -21,6 +23,15 @@ const TOPIC_IDS_FROM = 13
 const LEADER_HINTS_FROM = 10
 const ZSTD_FROM = 7
 const BATCHES_FROM = 3
+/** Of transactions (KIP-890): TRANSACTION_ABORTABLE is known, and partitions are added by the broker. */
+const ABORTABLE_FROM = 11
+const IMPLICIT_ADD_FROM = 12
+
+/** Why it cannot be told now whether a partition is in a transaction. */
+const COORDINATOR_TROUBLE: ReadonlySet<KafkaError> = new Set([
+  errors.COORDINATOR_LOAD_IN_PROGRESS,
+  errors.COORDINATOR_NOT_AVAILABLE,
+])
 
 /** Kafka's own admin client may write to internal topics. */
 const ADMIN_CLIENT_ID = '__admin_client'
@@ -28,7 +39,7 @@ const ADMIN_CLIENT_ID = '__admin_client'
 /**
  * Produce: appends one batch to each partition, all started before any is waited for, so that requests keep their order in
  * the log. Versions 13+ name topics by id (KIP-516), 10+ say who leads instead (KIP-951), 8+ which records were at
- * fault (KIP-467), 7+ allow zstd (KIP-110). With acks=0 nothing is answered; a failure closes the connection.
+ * fault (KIP-467), 7+ allow zstd (KIP-110); 12+ leave it to the broker to add partitions to a transaction (KIP-890). With acks=0 nothing is answered; a failure closes the connection.
  */
 export const handler = defineHandler({
   request: ProduceRequest,
@@ -40,7 +51,7 @@ export const handler = defineHandler({
     const { topicData } = request
     const only = topicData.length === 1 && topicData[0]!.partitionData.length === 1 ? topicData[0]! : undefined
     if (only === undefined) return produceAll(request, context, services)
-    return produceOne(only, request.acks, context, services).then((answer) =>
+    return produceOne(only, request, context, services).then((answer) =>
       finish(request, context, services, [topicResponse(only, [answer])], [only]),
     )
   },
@@ -108,19 +119,18 @@ function withoutRepeats(topicData: readonly Topic[]): Topic[] {
 }
 
 async function produceAll(request: Request, context: RequestContext, services: Services) {
-  const { acks } = request
   const topicData = withoutRepeats(request.topicData)
   const pending = topicData.map((topic) => {
     const name = topicName(topic, services)
-    return Promise.all(topic.partitionData.map((data) => produce(name, data, acks, context, services)))
+    return Promise.all(topic.partitionData.map((data) => produce(name, data, request, context, services)))
   })
   const answers = await Promise.all(pending)
   const responses = topicData.map((topic, index) => topicResponse(topic, answers[index]!))
   return finish(request, context, services, responses, topicData)
 }
 
-function produceOne(topic: Topic, acks: number, context: RequestContext, services: Services) {
-  return produce(topicName(topic, services), topic.partitionData[0]!, acks, context, services)
+function produceOne(topic: Topic, request: Request, context: RequestContext, services: Services) {
+  return produce(topicName(topic, services), topic.partitionData[0]!, request, context, services)
 }
 
 function topicName(topic: Topic, services: Services): string {
@@ -131,11 +141,11 @@ function topicResponse(topic: Topic, partitionResponses: PartitionResponse[]): T
   return { name: topic.name, topicId: topic.topicId, partitionResponses }
 }
 
-/** The append is under way when this returns. */
+/** The append is under way when this returns, unless the batch may have to open a transaction. */
 async function produce(
   name: string,
   data: PartitionData,
-  acks: number,
+  { acks, transactionalId }: Request,
   context: RequestContext,
   services: Services,
 ): Promise<PartitionResponse> {
@@ -149,7 +159,41 @@ async function produce(
   if (isInternalTopic(name) && context.clientId !== ADMIN_CLIENT_ID) {
     return refused(index, errors.INVALID_TOPIC_EXCEPTION)
   }
-  return partitionResponse(index, await services.replicas.append(name, index, [batch], acks, 'client'))
+  const transaction = transactionalId === null ? undefined : transactionOf(batch)
+  if (transactionalId === null || transaction === undefined) {
+    return partitionResponse(index, await services.replicas.append(name, index, [batch], acks, 'client'))
+  }
+  const partition = services.replicas.get(name, index)
+  if (partition === undefined) return refused(index, errors.NOT_LEADER_OR_FOLLOWER)
+  const support = supportOf(context.apiVersion)
+  const asked = services.verifier.verify(partition, transactionalId, transaction, support)
+  const verified = asked instanceof Promise ? await asked : asked
+  if (!('producerId' in verified)) return refusedUnverified(index, verified, support)
+  return partitionResponse(index, await services.replicas.append(name, index, [batch], acks, 'client', verified))
+}
+
+const transactional = new BatchView(Buffer.alloc(0))
+
+/** undefined for a batch that is no part of a transaction. */
+function transactionOf(bytes: Buffer): TransactionalAppend | undefined {
+  const { isTransactional, hasProducerId, producerId, producerEpoch, baseSequence } = transactional.moveTo(bytes, 0)
+  return isTransactional && hasProducerId ? { producerId, producerEpoch, baseSequence } : undefined
+}
+
+function supportOf(apiVersion: number): TransactionSupport {
+  if (apiVersion >= IMPLICIT_ADD_FROM) return 'add'
+  return apiVersion >= ABORTABLE_FROM ? 'verifyAbortable' : 'verify'
+}
+
+/** Producers try again after NOT_ENOUGH_REPLICAS, and do not look for another leader. */
+function refusedUnverified(index: number, error: KafkaError, support: TransactionSupport): PartitionResponse {
+  const isConcurrent = error === errors.CONCURRENT_TRANSACTIONS && support !== 'add'
+  if (!isConcurrent && !COORDINATOR_TROUBLE.has(error)) {
+    const isMissing = error === errors.INVALID_TXN_STATE
+    return { ...refused(index, error), errorMessage: isMissing ? 'The partition is not in the transaction' : null }
+  }
+  const errorMessage = `Cannot find out whether the partition is in the transaction: ${error.name}`
+  return { ...refused(index, errors.NOT_ENOUGH_REPLICAS), errorMessage }
 }
 
 function refused(index: number, error: KafkaError): PartitionResponse {

@@ -39,7 +39,7 @@ export const listenerSettings = {
     'Most bytes of requests that wait; -1 means no limit.'),
   'queued.max.requests': int(500, atLeast(1), 'high', 'read-only', 'ignored',
     'Most requests that wait before sockets are no longer read.'),
-  'request.timeout.ms': int(30000, null, 'high', 'read-only', 'ignored',
+  'request.timeout.ms': int(30000, null, 'high', 'read-only', 'works',
     'How long a request to another node may take.'),
   'socket.connection.setup.timeout.max.ms': long(30000n, null, 'medium', 'read-only', 'ignored',
     'Longest wait for a connection to another node.'),

@@ -4,6 +4,7 @@ import { errors } from '../../protocol/errors.ts'
 import type { OffsetCommitRequest, OffsetCommitResponse } from '../../protocol/messages/offset-commit.ts'
 import type { OffsetDeleteRequest, OffsetDeleteResponseInput } from '../../protocol/messages/offset-delete.ts'
 import type { OffsetFetchRequest, OffsetFetchResponse } from '../../protocol/messages/offset-fetch.ts'
+import type { TxnOffsetCommitRequest, TxnOffsetCommitResponse } from '../../protocol/messages/txn-offset-commit.ts'
 import { ZERO_UUID } from '../../protocol/uuid.ts'
 import type { Rebalancer } from '../classic/rebalancer.ts'
 import { CoordinatorError } from '../coordinator-error.ts'
@@ -27,7 +28,7 @@ export type OffsetFetchGroup = OffsetFetchRequest['groups'][number]
 export type OffsetFetchGroupResponse = OffsetFetchResponse['groups'][number]
 type FetchedTopic = OffsetFetchGroupResponse['topics'][number]
 type FetchedPartition = FetchedTopic['partitions'][number]
-type CommitPartition = OffsetCommitRequest['topics'][number]['partitions'][number]
+type CommitPartition = Omit<OffsetCommitRequest['topics'][number]['partitions'][number], 'partitionIndex'>
 
 export interface DeletedTopic {
   readonly id: string
@@ -77,6 +78,35 @@ export class OffsetOperations {
       }),
     }))
     return { records, response: { throttleTimeMs: 0, topics } }
+  }
+
+  /** As `commit`, for offsets that count once the transaction has been committed. */
+  commitTransactional(request: TxnOffsetCommitRequest): Result<TxnOffsetCommitResponse> {
+    this.#validateTransactionalCommit(request)
+    const nowMs = this.#time.nowMs()
+    const records: CoordinatorRecord[] = []
+    const topics = request.topics.map(({ name, partitions }) => ({
+      name,
+      partitions: partitions.map((partition) => {
+        const { partitionIndex } = partition
+        if ((partition.committedMetadata?.length ?? 0) > this.#config.offsetMetadataMaxChars) {
+          return { partitionIndex, errorCode: errors.OFFSET_METADATA_TOO_LARGE.code }
+        }
+        const key = { group: request.groupId, topic: name, partition: partitionIndex }
+        records.push(commitRecord(key, { ...partition, commitTimestamp: NONE }, ZERO_UUID, nowMs, NONE))
+        return { partitionIndex, errorCode: errors.NONE.code }
+      }),
+    }))
+    return { records, response: { throttleTimeMs: 0, topics } }
+  }
+
+  #validateTransactionalCommit({ groupId, memberId, groupInstanceId, generationId }: TxnOffsetCommitRequest): void {
+    let group: Group | undefined = this.#groups.get(groupId)
+    if (group === undefined) {
+      if (generationId >= 0) throw new CoordinatorError(errors.ILLEGAL_GENERATION)
+      group = this.#groups.classicOrNew(groupId)!
+    }
+    group.validateOffsetCommit({ memberId, groupInstanceId, generationId, isTransactional: true })
   }
 
   #validateCommit(context: ClientContext, request: OffsetCommitRequest): CommitCheck | undefined {

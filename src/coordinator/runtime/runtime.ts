@@ -1,7 +1,8 @@
 import { errors } from '../../protocol/errors.ts'
 import { CoordinatorError } from '../coordinator-error.ts'
+import type { BatchTransaction } from '../coordinator-log.ts'
 import type { Result } from './result.ts'
-import type { CoordinatorShard } from './shard.ts'
+import type { CoordinatorShard, TransactionMarker } from './shard.ts'
 import { type RuntimeOptions, ShardHost } from './shard-host.ts'
 
 /**
@@ -60,11 +61,18 @@ export class CoordinatorRuntime<S extends CoordinatorShard> {
 
   /**
    * Runs an operation; the response leaves when its records are committed. Rejects with CoordinatorError: NOT_COORDINATOR,
-   * COORDINATOR_LOAD_IN_PROGRESS, what the operation threw, or what `errorAfterAppend` makes of a failed write.
+   * COORDINATOR_LOAD_IN_PROGRESS, what the operation threw, or what `errorAfterAppend` makes of a failed write. With a
+   * `transaction`, the records are part of it.
    */
-  write<R>(partition: number, operation: (shard: S) => Result<R>): Promise<R> {
+  write<R>(partition: number, operation: (shard: S) => Result<R>, transaction?: BatchTransaction): Promise<R> {
     const host = this.#hosts.get(partition)
-    return host ? host.write(operation) : notCoordinator()
+    return host ? host.write(operation, transaction) : notCoordinator()
+  }
+
+  /** Resolves when a producer's transaction has ended in the partition. Rejects as `write`. */
+  endTransaction(partition: number, marker: TransactionMarker): Promise<void> {
+    const host = this.#hosts.get(partition)
+    return host ? host.endTransaction(marker) : notCoordinator()
   }
 
   /** Looks at committed state. Rejects as `write`. */

@@ -1,13 +1,14 @@
 import type { Logger } from '../../platform/logger.ts'
 import type { Time } from '../../platform/time.ts'
 import { errors, type KafkaError } from '../../protocol/errors.ts'
+import { ControlType, controlKey, endTxnMarkerValue } from '../../protocol/records/control.ts'
 import type { Codec } from '../../protocol/records/layout.ts'
 import { CoordinatorError, errorAfterAppend, protocolErrorOf } from '../coordinator-error.ts'
-import type { CoordinatorLog } from '../coordinator-log.ts'
+import type { BatchTransaction, CoordinatorLog } from '../coordinator-log.ts'
 import type { RecordType } from '../coordinator-record.ts'
 import { loadShard } from './load.ts'
 import { answer, type Result } from './result.ts'
-import type { CoordinatorShard, RecordOrigin, ShardFactory } from './shard.ts'
+import type { CoordinatorShard, RecordOrigin, ShardFactory, TransactionMarker } from './shard.ts'
 import { Timers } from './timers.ts'
 import { UndoLog } from './undo-log.ts'
 import { type EncodedRecord, encodeRecord, sizeBound, type Waiter, WriteBatch } from './write-batch.ts'
@@ -82,8 +83,11 @@ export class ShardHost<S extends CoordinatorShard> {
     return this.#inFlight === undefined && this.#sealed.length === 0 && this.#open === undefined
   }
 
-  /** Rejects with CoordinatorError: what the operation threw, why the shard is not active, or why the append failed. */
-  write<R>(operation: (shard: S) => Result<R>): Promise<R> {
+  /**
+   * Rejects with CoordinatorError: what the operation threw, why the shard is not active, or why the append failed. Where
+   * a `transaction` is given, the records are part of it, and leave in a batch of their own.
+   */
+  write<R>(operation: (shard: S) => Result<R>, transaction?: BatchTransaction): Promise<R> {
     const unavailable = this.#unavailable()
     if (unavailable) return Promise.reject(new CoordinatorError(unavailable))
     return new Promise((resolve, reject) => {
@@ -91,11 +95,14 @@ export class ShardHost<S extends CoordinatorShard> {
       let result: Result<R>
       try {
         result = operation(this.#shard)
-        this.#enqueue(result, mark, (error) => {
+        const settle = (error: KafkaError | undefined) => {
           result.settled?.(error)
           if (error === undefined) resolve(result.response)
           else reject(new CoordinatorError(error))
-        })
+        }
+        if (transaction !== undefined && result.records.length > 0) {
+          this.#enqueueTransactional(result, transaction, mark, settle)
+        } else this.#enqueue(result, mark, settle)
       } catch (reason) {
         this.#undo.rollBackTo(mark)
         const error = protocolErrorOf(reason)
@@ -103,6 +110,26 @@ export class ShardHost<S extends CoordinatorShard> {
         // What an operation has to say of its error is for the client.
         reject(told === undefined || told === error ? reason : new CoordinatorError(told))
       }
+    })
+  }
+
+  /**
+   * Ends the transaction of a producer in this partition: its marker follows on all that was asked for before. Rejects
+   * with CoordinatorError, as `write`.
+   */
+  endTransaction(marker: TransactionMarker): Promise<void> {
+    const unavailable = this.#unavailable()
+    if (unavailable) return Promise.reject(new CoordinatorError(unavailable))
+    const { producerId, producerEpoch, coordinatorEpoch, isCommit, transactionVersion: markerVersion } = marker
+    this.#seal(this.#undo.position)
+    const batch = this.#openBatch({ producerId, producerEpoch, markerVersion })
+    this.#shard.replayTransactionEnd({ producerId, producerEpoch }, isCommit)
+    const type = isCommit ? ControlType.commit : ControlType.abort
+    batch.append({ key: controlKey(type), value: endTxnMarkerValue(coordinatorEpoch) })
+    return new Promise((resolve, reject) => {
+      batch.await((error) => (error === undefined ? resolve() : reject(new CoordinatorError(error))))
+      this.#seal(this.#undo.position)
+      this.#flushSoon()
     })
   }
 
@@ -194,6 +221,17 @@ export class ShardHost<S extends CoordinatorShard> {
     this.#flushSoon()
   }
 
+  #enqueueTransactional(result: Result<unknown>, transaction: BatchTransaction, mark: number, waiter: Waiter): void {
+    const encoded = result.records.map(encodeRecord)
+    this.#seal(mark)
+    const batch = this.#openBatch(transaction)
+    for (const record of result.records) this.#shard.replay(record, transaction)
+    for (const record of encoded) batch.append(record)
+    batch.await(waiter)
+    this.#seal(this.#undo.position)
+    this.#flushSoon()
+  }
+
   /** An operation without records is answered when everything before it is committed: now, if nothing is pending. */
   #afterPending(waiter: Waiter): void {
     const pending = this.#open ?? this.#sealed.at(-1) ?? this.#inFlight
@@ -213,10 +251,10 @@ export class ShardHost<S extends CoordinatorShard> {
     if (!open.hasRoomFor(sizeBound(records), maxBytes)) this.#seal(undoEnd)
   }
 
-  #openBatch(): WriteBatch {
+  #openBatch(transaction?: BatchTransaction): WriteBatch {
     if (this.#open === undefined) {
       const { time, codec } = this.#options
-      const batch = new WriteBatch(time.nowMs(), codec)
+      const batch = new WriteBatch(time.nowMs(), codec, transaction)
       this.#limitWait(batch)
       this.#open = batch
     }
@@ -261,7 +299,7 @@ export class ShardHost<S extends CoordinatorShard> {
   }
 
   async #append(batch: WriteBatch): Promise<void> {
-    await this.#options.log.append(this.partition, batch.build(), this.leaderEpoch)
+    await this.#options.log.append(this.partition, batch.build(), this.leaderEpoch, batch.transaction)
   }
 
   #committed(batch: WriteBatch): void {

@@ -10,6 +10,17 @@ export interface RecordOrigin {
   readonly producerEpoch: number
 }
 
+/** What ends a producer's transaction in one partition. */
+export interface TransactionMarker {
+  readonly producerId: number
+  readonly producerEpoch: number
+  /** Of the partition of __transaction_state that the transaction belongs to. */
+  readonly coordinatorEpoch: number
+  readonly isCommit: boolean
+  /** The transaction.version of the transaction: 2 where every end has an epoch of its own. */
+  readonly transactionVersion: number
+}
+
 /** The state machine over one partition of an internal topic. */
 export interface CoordinatorShard {
   /** Applies a record, when the shard is loaded and when an operation has asked for the change. */

@@ -1,7 +1,8 @@
 import type { Scheduled } from '../../platform/time.ts'
 import type { KafkaError } from '../../protocol/errors.ts'
-import { BatchBuilder } from '../../protocol/records/builder.ts'
+import { BatchBuilder, type BatchOptions } from '../../protocol/records/builder.ts'
 import type { Codec } from '../../protocol/records/layout.ts'
+import type { BatchTransaction } from '../coordinator-log.ts'
 import { type CoordinatorRecord, encodeKey, encodeValue } from '../coordinator-record.ts'
 
 /** Called once with the outcome of the batch that an operation depends on. */
@@ -26,6 +27,13 @@ export function sizeBound(records: readonly EncodedRecord[]): number {
   return size
 }
 
+function batchOptions(codec: Codec, { producerId, producerEpoch, markerVersion }: BatchTransaction): BatchOptions {
+  const producer = { producerId, producerEpoch, isTransactional: true }
+  if (markerVersion !== undefined) return { ...producer, isControl: true }
+  // As in Apache Kafka, where the sequences of a coordinator are not looked at.
+  return { ...producer, codec, baseSequence: 0 }
+}
+
 /** Records that leave in one record batch, and the operations that wait for it. */
 export class WriteBatch {
   readonly #builder: BatchBuilder
@@ -34,10 +42,13 @@ export class WriteBatch {
   /** The place in the undo log after the changes of this batch; set when no more records can join. */
   undoEnd = -1
   timeout: Scheduled | undefined
+  readonly transaction: BatchTransaction | undefined
 
-  constructor(timestampMs: number, codec: Codec) {
+  /** `transaction`: whose records, or whose marker, these are. */
+  constructor(timestampMs: number, codec: Codec, transaction?: BatchTransaction) {
     this.#timestampMs = timestampMs
-    this.#builder = new BatchBuilder({ codec })
+    this.transaction = transaction
+    this.#builder = new BatchBuilder(transaction === undefined ? { codec } : batchOptions(codec, transaction))
   }
 
   get isEmpty(): boolean {
