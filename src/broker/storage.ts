@@ -39,12 +39,8 @@ export function openStorage(config: BrokerConfig, platform: Platform, logger: Lo
   try {
     for (const directory of config.allDirs) locks.set(directory, lockDirectory(platform, directory))
     const loaded = openDirectories(platform, config)
-    // The log manager takes its locks itself; nothing else runs between this release and that.
-    for (const directory of config.logDirs) {
-      locks.get(directory)?.release()
-      locks.delete(directory)
-    }
-    const logs = openLogs(config, platform, logger)
+    const logs = openLogs(config, platform, logger, locks)
+    for (const directory of config.logDirs) locks.delete(directory)
     return { ...idsOf(config, loaded), logs, release }
   } catch (error) {
     release()
@@ -71,7 +67,12 @@ function idsOf(config: BrokerConfig, { clusterId, directoryIds }: LoadedDirector
   return { clusterId, metadataDirectoryId, directoryIds: ids }
 }
 
-function openLogs(config: BrokerConfig, platform: Platform, logger: Logger): LogManager {
+function openLogs(
+  config: BrokerConfig,
+  platform: Platform,
+  logger: Logger,
+  locks: ReadonlyMap<string, DirectoryLock>,
+): LogManager {
   const defaults = logConfigOf(resolveTopicConfig(new Map(), config))
   return LogManager.open({
     environment: {
@@ -84,6 +85,7 @@ function openLogs(config: BrokerConfig, platform: Platform, logger: Logger): Log
       tailBudget: new TailBudget(TAIL_BUDGET_BYTES),
     },
     directories: config.logDirs,
+    locks,
     // The topics' own settings follow with the metadata.
     configOf: () => defaults,
     initialTaskDelayMs: config.get('log.initial.task.delay.ms'),

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -242,9 +242,8 @@ test('the log has a line for each message, whatever the message holds', () => {
 
 test('the command of an unbuilt checkout says what to do', () => {
   const script = join(directory, 'bin', 'ottla.js')
-  mkdirSync(join(directory, 'bin'))
   writeFileSync(join(directory, 'package.json'), '{"type":"module"}')
-  copyFileSync(fileURLToPath(new URL('../../bin/ottla.js', import.meta.url)), script)
+  cpSync(fileURLToPath(new URL('../../bin', import.meta.url)), join(directory, 'bin'), { recursive: true })
   const { status, stderr } = spawnSync(process.execPath, [script, '--version'], { encoding: 'utf8' })
   expect([status, stderr]).toEqual([1, 'ottla is not built yet. Run: npm ci && npm run build\n'])
 })

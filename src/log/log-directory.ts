@@ -39,10 +39,13 @@ export class LogDirectory {
     this.path = path
   }
 
-  /** Makes and locks the directory. Throws what the disk throws, or StartupError when another process has it. */
-  take(): void {
-    this.#disk.makeDirectory(this.path)
-    this.#lock = this.#disk.lockDirectory(this.path)
+  /**
+   * Makes and locks the directory, unless it comes with its lock. Throws what the disk throws, or StartupError when
+   * another process has it.
+   */
+  take(lock?: DirectoryLock): void {
+    if (lock === undefined) this.#disk.makeDirectory(this.path)
+    this.#lock = lock ?? this.#disk.lockDirectory(this.path)
     if (this.#lock) return
     throw new StartupError(
       `Failed to acquire lock on file .lock in ${this.path}. A Kafka instance in another process or thread is using this directory.`,

@@ -1,5 +1,5 @@
 import { StartupError } from '../config/startup-error.ts'
-import { diskErrorCode } from '../platform/disk.ts'
+import { type DirectoryLock, diskErrorCode } from '../platform/disk.ts'
 import type { Scheduled } from '../platform/time.ts'
 import { LogError } from './append-error.ts'
 import { partitionKey } from './checkpoint.ts'
@@ -19,6 +19,8 @@ export interface LogManagerOptions {
   readonly environment: LogEnvironment
   /** log.dirs */
   readonly directories: readonly string[]
+  /** Of directories that the caller has locked already; they are released with the log manager. */
+  readonly locks?: ReadonlyMap<string, DirectoryLock>
   /** The settings of a topic as far as they are known when logs are loaded; the broker's for a topic named ''. */
   readonly configOf: (topic: string) => LogConfig
   /** Looks at meta.properties. Answers what is wrong with the directory, undefined when nothing is. */
@@ -79,7 +81,7 @@ export class LogManager {
       const directory = new LogDirectory(disk, logger, path)
       this.#directories.push(directory)
       try {
-        directory.take()
+        directory.take(this.#options.locks?.get(path))
         const problem = this.#options.checkDirectory?.(path)
         if (problem !== undefined) throw new StartupError(problem)
         epochs.push(this.#load(directory))

@@ -1,4 +1,4 @@
-import { randomBytes, randomInt } from 'node:crypto'
+import { createRequire } from 'node:module'
 import { hostname } from 'node:os'
 import { NodeDisk } from './node-disk.ts'
 import { NodeNetwork } from './node-network.ts'
@@ -33,13 +33,17 @@ class NodeTime implements Time {
   }
 }
 
+// Loading it takes longer than a start has to spare, and a start needs no randomness.
+const require = createRequire(import.meta.url)
+const crypto = () => require('node:crypto') as typeof import('node:crypto')
+
 class NodeRandom implements Random {
   bytes(length: number): Buffer {
-    return randomBytes(length)
+    return crypto().randomBytes(length)
   }
 
   below(below: number): number {
-    return randomInt(below)
+    return crypto().randomInt(below)
   }
 }
 

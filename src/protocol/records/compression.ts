@@ -1,10 +1,14 @@
-import { constants, gunzipSync, gzipSync } from 'node:zlib'
+import { createRequire } from 'node:module'
 import { corrupt, tooLarge } from './errors.ts'
 import { Codec } from './layout.ts'
 import { type Lz4FrameOptions, lz4Compress, lz4Decompress } from './lz4.ts'
 import { javaScriptLz4, type Lz4Blocks, loadNativeLz4 } from './lz4-block.ts'
 import { javaScriptSnappy, loadNativeSnappy, type SnappyBlocks, snappyCompress, snappyDecompress } from './snappy.ts'
 import { javaScriptZstd, loadNativeZstd, type ZstdImplementation, zlibZstd } from './zstd.ts'
+
+// A start takes longer for every module that it loads and does not use.
+const require = createRequire(import.meta.url)
+const zlib = () => require('node:zlib') as typeof import('node:zlib')
 
 /** The levels that Apache Kafka allows. `none` and snappy have none. */
 export const LEVELS = {
@@ -54,7 +58,7 @@ export class Compression {
       case Codec.none:
         return input
       case Codec.gzip:
-        return gzipSync(input, { level: level ?? constants.Z_DEFAULT_COMPRESSION })
+        return zlib().gzipSync(input, { level: level ?? zlib().constants.Z_DEFAULT_COMPRESSION })
       case Codec.snappy:
         return snappyCompress(this.loadSnappy(), input)
       case Codec.lz4:
@@ -115,7 +119,7 @@ function gunzip(input: Buffer, maxBytes: number): Buffer {
   const hint = input.length >= 4 ? input.readUInt32LE(input.length - 4) : 0
   const chunkSize = Math.max(Math.min(hint + 1, maxBytes + 1, input.length * GZIP_MAX_EXPANSION), GZIP_MIN_CHUNK)
   try {
-    return gunzipSync(input, { maxOutputLength: Math.max(maxBytes, 1), chunkSize })
+    return zlib().gunzipSync(input, { maxOutputLength: Math.max(maxBytes, 1), chunkSize })
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') {
       throw tooLarge(`gzip data of more than ${maxBytes} bytes`)

@@ -31,13 +31,19 @@ export function loadNativeCrc(): CrcImplementation {
   }
 }
 
-/** Plain JavaScript, for platforms without a prebuilt binary. */
+/** Plain JavaScript, for platforms without a prebuilt binary and for the first few bytes. */
 export function loadJavaScriptCrc(): CrcImplementation {
-  const ieee = require('crc-32') as JavaScriptCrc
-  const castagnoli = require('crc-32/crc32c') as JavaScriptCrc
+  let ieee: JavaScriptCrc | undefined
+  let castagnoli: JavaScriptCrc | undefined
   return {
-    crc32: (buffer, start, end, seed = 0) => ieee.buf(buffer.subarray(start, end), seed | 0) >>> 0,
-    crc32c: (buffer, start, end, seed = 0) => castagnoli.buf(buffer.subarray(start, end), seed | 0) >>> 0,
+    crc32: (buffer, start, end, seed = 0) => {
+      ieee ??= require('crc-32') as JavaScriptCrc
+      return ieee.buf(buffer.subarray(start, end), seed | 0) >>> 0
+    },
+    crc32c: (buffer, start, end, seed = 0) => {
+      castagnoli ??= require('crc-32/crc32c') as JavaScriptCrc
+      return castagnoli.buf(buffer.subarray(start, end), seed | 0) >>> 0
+    },
   }
 }
 
@@ -49,19 +55,34 @@ function load(): CrcImplementation {
   }
 }
 
-let loaded: CrcImplementation | undefined
+/** A start reads some kilobytes; loading a native module would take longer than all the sums that it makes. */
+const NATIVE_AFTER_BYTES = 128 * 1024
 
-function implementation(): CrcImplementation {
-  loaded ??= load()
-  return loaded
+/** JavaScript at first; what `load` gives once so many bytes have been summed up that it pays. */
+export function crcFromFirstUse(nativeAfterBytes: number, load: () => CrcImplementation): CrcImplementation {
+  let current = loadJavaScriptCrc()
+  let restBytes = nativeAfterBytes
+  const of = (sizeBytes: number) => {
+    if (restBytes > 0) {
+      restBytes -= sizeBytes
+      if (restBytes <= 0) current = load()
+    }
+    return current
+  }
+  return {
+    crc32: (buffer, start, end, seed = 0) => of(end - start).crc32(buffer, start, end, seed),
+    crc32c: (buffer, start, end, seed = 0) => of(end - start).crc32c(buffer, start, end, seed),
+  }
 }
+
+const implementation = crcFromFirstUse(NATIVE_AFTER_BYTES, load)
 
 /** CRC-32C (Castagnoli) of `buffer[start, end)`: the checksum of record batches. Nothing is copied. */
 export function crc32c(buffer: Buffer, start: number, end: number, seed = 0): number {
-  return implementation().crc32c(buffer, start, end, seed)
+  return implementation.crc32c(buffer, start, end, seed)
 }
 
 /** CRC-32 (IEEE) of `buffer[start, end)`: the checksum of v0 and v1 messages. Nothing is copied. */
 export function crc32(buffer: Buffer, start: number, end: number, seed = 0): number {
-  return implementation().crc32(buffer, start, end, seed)
+  return implementation.crc32(buffer, start, end, seed)
 }

@@ -1,5 +1,4 @@
 import { createRequire } from 'node:module'
-import * as zlib from 'node:zlib'
 import { corrupt, tooLarge } from './errors.ts'
 import { decodeZstd } from './zstd-decoder.ts'
 import { isOneFrame, MAX_BLOCK_SIZE, maxPlainSizeOf } from './zstd-frame.ts'
@@ -29,7 +28,7 @@ const MAX_CHUNK = 16 << 20
 
 /** Node's own, or undefined where this Node has none. */
 export function zlibZstd(): ZstdImplementation | undefined {
-  const node = zlib as unknown as Partial<ZlibWithZstd> & Pick<ZlibWithZstd, 'constants'>
+  const node = require('node:zlib') as Partial<ZlibWithZstd> & Pick<ZlibWithZstd, 'constants'>
   const { zstdCompressSync, zstdDecompressSync, constants } = node
   if (zstdCompressSync === undefined || zstdDecompressSync === undefined) return undefined
   return {
