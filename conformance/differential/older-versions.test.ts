@@ -6,7 +6,7 @@ import type { Broker } from '../harness/broker.ts'
 import { startOttla } from '../harness/ottla.ts'
 import { comparable, differences } from './compare.ts'
 import { type ApiName, type Body, type Exchange, Probe } from './probe.ts'
-import { type Scenario, warmedUp } from './scenario.ts'
+import { batch, type Scenario, warmedUp, write } from './scenario.ts'
 import { configScenarios } from './scenarios/configs.ts'
 import { groupScenarios } from './scenarios/groups.ts'
 import { recordScenarios } from './scenarios/records.ts'
@@ -41,12 +41,13 @@ interface OldVersion {
 
 /**
  * Stories that an old version cannot tell, with tests of their own below: OffsetCommit 0 knows nothing of members,
- * OffsetFetch 0 has an error for what was not committed, OffsetForLeaderEpoch below 2 cannot name the current epoch. Old
+ * OffsetFetch 0 has an error for what was not committed, OffsetForLeaderEpoch below 2 cannot name the current epoch,
+ * ListOffsets 0 answers with lists. Old
  * versions of Produce and Fetch carry message sets, which other tests are about.
  */
 const UNCOMPARABLE: readonly ApiName[] = ['OffsetForLeaderEpoch', 'Produce', 'Fetch']
 function cannotTell({ api, version }: OldVersion): boolean {
-  return (version === 0 && (api === 'OffsetCommit' || api === 'OffsetFetch')) || UNCOMPARABLE.includes(api)
+  return (version === 0 && /^(OffsetCommit|OffsetFetch|ListOffsets)$/.test(api)) || UNCOMPARABLE.includes(api)
 }
 
 function oldVersions(): OldVersion[] {
@@ -181,5 +182,32 @@ test.each([0, 1])('OffsetForLeaderEpoch v%i answers as version 2 without a curre
     ])
   }
   expect(await end(version)).toEqual(await end(2))
+  probe.close()
+})
+
+test('ListOffsets v0 ends at the offsets that version 1 names', async () => {
+  const probe = new Probe(asked)
+  await topicOf(probe, 'old-lists')
+  await write(probe, 'old-lists', batch(3))
+  for (const timestamp of [-1, -2]) {
+    const ask = async (version: number, more: Body) => {
+      const partitions = [0, 9].map((partitionIndex) => ({ partitionIndex, timestamp, ...more }))
+      const answer = await probe.quietly('ListOffsets', version, {
+        replicaId: -1,
+        topics: [{ name: 'old-lists', partitions }],
+      })
+      return answer.topics[0].partitions
+    }
+    const old = await ask(0, { maxNumOffsets: 1 })
+    const later = await ask(1, {})
+    const expected = later.map(({ partitionIndex, errorCode, offset }: Body) => [
+      partitionIndex,
+      errorCode,
+      errorCode === 0 ? [offset] : [],
+    ])
+    expect(
+      old.map(({ partitionIndex, errorCode, oldStyleOffsets }: Body) => [partitionIndex, errorCode, oldStyleOffsets]),
+    ).toEqual(expected)
+  }
   probe.close()
 })
