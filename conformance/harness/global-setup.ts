@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import { runDir } from './cache.ts'
-import { franzProgram } from './go.ts'
+import { goProgram } from './go.ts'
 import { installKcat } from './kcat.ts'
 import { clientCoordinates, clientVersions, jars, kafkaCoordinates } from './maven.ts'
 import { pidDir } from './process.ts'
@@ -14,7 +14,8 @@ const preparations: Record<string, () => Promise<unknown>> = {
     for (const version of clientVersions) await jars(clientCoordinates(version))
   },
   'Python clients': python,
-  'franz-go': franzProgram,
+  'franz-go': () => goProgram('franz'),
+  sarama: () => goProgram('sarama'),
   kcat: installKcat,
 }
 

@@ -1,6 +1,7 @@
 import java.util.Arrays;
 import java.util.List;
 import java.util.Properties;
+import java.util.concurrent.CountDownLatch;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.producer.KafkaProducer;
@@ -103,18 +104,19 @@ public class OldRoundTrip {
         KafkaConsumer<String, String> second = consumer(prefix + "-group");
         first.subscribe(topics);
         second.subscribe(topics);
-        Thread other = new Thread(() -> run(second, "shared"));
+        CountDownLatch both = new CountDownLatch(2);
+        Thread other = new Thread(() -> run(second, "shared", both));
         other.start();
-        run(first, "shared");
+        run(first, "shared", both);
         other.join();
         produce(topic, "none", 200, 40, 10);
         KafkaConsumer<String, String> third = consumer(prefix + "-group");
         third.subscribe(topics);
-        run(third, "resumed");
+        run(third, "resumed", new CountDownLatch(1));
     }
 
     /** Reads for as long as there is something new, commits what it read, and leaves. */
-    static void run(KafkaConsumer<String, String> consumer, String what) {
+    static void run(KafkaConsumer<String, String> consumer, String what, CountDownLatch all) {
         long end = System.currentTimeMillis() + 12_000;
         while (System.currentTimeMillis() < end) {
             boolean hasAny = false;
@@ -132,6 +134,13 @@ public class OldRoundTrip {
         }
         synchronized (System.out) {
             System.out.println("member " + what + " " + consumer.assignment().size());
+        }
+        // Nobody leaves before the others have told what they were given.
+        all.countDown();
+        try {
+            all.await();
+        } catch (InterruptedException e) {
+            throw new RuntimeException(e);
         }
         consumer.close();
     }
