@@ -67,6 +67,7 @@ function servedApis(): ServedApi[] {
     serve(apis.OffsetForLeaderEpoch, '0-4', () => import('./handlers/offset-for-leader-epoch.ts')),
     serve(apis.DescribeConfigs, '0-4', () => import('./handlers/describe-configs.ts')),
     serve(apis.AlterConfigs, '0-2', () => import('./handlers/alter-configs.ts')),
+    serve(apis.AlterReplicaLogDirs, '1-2', () => import('./handlers/alter-replica-log-dirs.ts')),
     serve(apis.DescribeLogDirs, '0-5', () => import('./handlers/describe-log-dirs.ts')),
     serve(apis.CreatePartitions, '0-3', () => import('./handlers/create-partitions.ts')),
     serve(apis.DeleteGroups, '0-2', () => import('./handlers/delete-groups.ts')),

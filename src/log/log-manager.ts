@@ -4,6 +4,7 @@ import type { Scheduled } from '../platform/time.ts'
 import { LogError } from './append-error.ts'
 import { partitionKey } from './checkpoint.ts'
 import { type CleanerSettings, LogCleaner } from './cleaner/log-cleaner.ts'
+import type { LogCopy } from './log-copy.ts'
 import { LogDirectory } from './log-directory.ts'
 import type { LogEnvironment } from './log-options.ts'
 import { PartitionLog } from './partition-log.ts'
@@ -12,6 +13,7 @@ import type { LogConfig, LogDirInfo } from './types.ts'
 /** The metadata log lives beside the others, and is not ours. */
 const METADATA_LOG = '__cluster_metadata-0'
 const MAX_FILE_NAME_CHARS = 255
+const FUTURE_SUFFIX = '-future'
 const DELETE_SUFFIX = '-delete'
 const STRAY_SUFFIX = '-stray'
 
@@ -42,6 +44,13 @@ export interface LogManagerOptions {
   readonly cleaner?: () => CleanerSettings
 }
 
+interface Move {
+  readonly target: LogDirectory
+  readonly copy: LogCopy
+  /** Settled when nothing more happens. */
+  done: Promise<void>
+}
+
 /** The logs of a broker: opens them, makes and deletes them, does what is due from time to time, and closes them. */
 export class LogManager {
   readonly #options: LogManagerOptions
@@ -49,6 +58,10 @@ export class LogManager {
   readonly #directories: LogDirectory[] = []
   readonly #logs = new Map<string, PartitionLog>()
   readonly #jobs = new Map<string, Scheduled>()
+  /** Under way, by the key of the partition. */
+  readonly #moves = new Map<string, Move>()
+  /** Where logs that are not there yet were asked to be. */
+  readonly #preferred = new Map<string, LogDirectory>()
   #cleaner: LogCleaner | undefined
   #previousBrokerEpoch = -1
   #isClosed = false
@@ -107,6 +120,11 @@ export class LogManager {
       if (!isDirectory || name === METADATA_LOG) continue
       if (name.endsWith(STRAY_SUFFIX)) {
         logger.warn(`${directory.path}/${name} is of a partition that the metadata did not know; it is left alone`)
+        continue
+      }
+      if (name.endsWith(FUTURE_SUFFIX)) {
+        logger.info(`${directory.path}/${name} is half of a move between directories, which is off`)
+        this.#removeNow(`${directory.path}/${name}`)
         continue
       }
       if (name.endsWith(DELETE_SUFFIX)) {
@@ -183,7 +201,9 @@ export class LogManager {
     const known = this.get(topic, partition)
     if (known) return known
     const healthy = this.#directories.filter((directory) => directory.failure === undefined)
-    const directory = healthy.sort((a, b) => a.logs.size - b.logs.size)[0]
+    const preferred = this.#preferred.get(partitionKey(topic, partition))
+    this.#preferred.delete(partitionKey(topic, partition))
+    const directory = healthy.find((each) => each === preferred) ?? healthy.sort((a, b) => a.logs.size - b.logs.size)[0]
     if (!directory) throw new LogError('KAFKA_STORAGE_ERROR', 'No log directory can be used')
     try {
       directory.forget(topic, partition)
@@ -199,11 +219,91 @@ export class LogManager {
   }
 
   /**
+   * Moves a log into another of the directories (KIP-113): copied in the background while it is used, and replaced by the
+   * copy when that has everything, of which `onMoved` is told at once. A move that is under way elsewhere is off.
+   * A log that is not there yet will be made in that directory. Throws LogError.
+   */
+  move(topic: string, partition: number, path: string, onMoved: (log: PartitionLog) => void): void {
+    const key = partitionKey(topic, partition)
+    const target = this.#directories.find((directory) => directory.path === path)
+    const suffix = `-${partition}.${this.#environment.random.bytes(16).toString('hex')}${FUTURE_SUFFIX}`
+    if (topic.length + suffix.length > MAX_FILE_NAME_CHARS) {
+      throw new LogError('INVALID_TOPIC_EXCEPTION', 'The topic name is too long.')
+    }
+    if (!target) throw new LogError('LOG_DIR_NOT_FOUND', `Log dir ${path} is not found in the config.`)
+    if (target.failure !== undefined) throw new LogError('KAFKA_STORAGE_ERROR', `Log directory ${path} is offline`)
+    const log = this.#logs.get(key)
+    if (!log) {
+      this.#preferred.set(key, target)
+      throw new LogError('REPLICA_NOT_AVAILABLE', `There is no log of ${topic}-${partition} yet`)
+    }
+    if (log.offline !== undefined) throw new LogError('KAFKA_STORAGE_ERROR', `${topic}-${partition} is offline`)
+    if (this.#moves.get(key)?.target === target) return
+    this.#moves.delete(key)
+    if (this.#directoryOf(log) !== target) this.#startMove(log, target, `${path}/${topic}${suffix}`, onMoved)
+  }
+
+  #startMove(log: PartitionLog, target: LogDirectory, path: string, onMoved: (log: PartitionLog) => void): void {
+    const { logger } = this.#environment
+    const key = partitionKey(log.topic, log.partition)
+    const mayGoOn = () => this.#moves.get(key) === move && !this.#isClosed
+    const copy = log.copyTo(path, mayGoOn, () => {
+      this.#moves.delete(key)
+      onMoved(this.#replace(log, target, path))
+      logger.info(`${log.name} is in ${target.path} now`)
+    })
+    const move: Move = { target, copy, done: Promise.resolve() }
+    this.#moves.set(key, move)
+    const giveUp = (why: string) => {
+      if (this.#moves.get(key) === move) this.#moves.delete(key)
+      logger.warn(`${log.name} stays where it is: ${why}`)
+      this.#removeNow(path)
+    }
+    move.done = copy.run().then(
+      (isComplete) => {
+        if (!isComplete) giveUp('the move is off')
+      },
+      (error) => giveUp(messageOf(error)),
+    )
+  }
+
+  /** The copy takes the place of the log. As with Apache Kafka both are there under this name for a moment. */
+  #replace(log: PartitionLog, target: LogDirectory, path: string): PartitionLog {
+    const { topic, partition, topicId, config, logEndOffset, logStartOffset, highWatermark } = log
+    const key = partitionKey(topic, partition)
+    const cleanedTo = this.#directoryOf(log)?.cleanedTo(key)
+    this.#environment.disk.rename(path, `${target.path}/${key}`)
+    this.delete(topic, partition)
+    const moved = this.#open(target, topic, partition, config, {
+      topicId,
+      cleanShutdown: true,
+      recoveryPoint: logEndOffset,
+      logStartOffset,
+      highWatermark,
+      wasCompacted: cleanedTo !== undefined,
+    })
+    this.#inDirectories((each) => {
+      each.writeRecoveryPoints()
+      each.writeLogStarts()
+      each.writeHighWatermarks()
+    })
+    if (cleanedTo !== undefined) this.#noteCleaned(target, key, cleanedTo)
+    return moved
+  }
+
+  /** The path of the directory that a log is in. */
+  directoryPathOf(topic: string, partition: number): string | undefined {
+    const log = this.get(topic, partition)
+    return log && this.#directoryOf(log)?.path
+  }
+
+  /**
    * The log is gone at once, its directory renamed; the files follow after file.delete.delay.ms. Appends under way are
    * still answered. Throws LogError KAFKA_STORAGE_ERROR.
    */
   delete(topic: string, partition: number): void {
     const log = this.get(topic, partition)
+    this.#moves.delete(partitionKey(topic, partition))
     const path = this.#takeAway(topic, partition, DELETE_SUFFIX)
     if (log && path !== undefined) this.#removeLater(path, log.config.fileDeleteDelayMs)
   }
@@ -244,17 +344,21 @@ export class LogManager {
   }
 
   #removeLater(path: string, delayMs: number): void {
-    const { time, disk, logger } = this.#environment
+    const { time } = this.#environment
     const name = `remove ${path}`
     const job = time.after(delayMs, () => {
       this.#jobs.delete(name)
-      try {
-        disk.removeTree(path)
-      } catch (error) {
-        logger.warn(`${path} could not be removed: ${messageOf(error)}`)
-      }
+      this.#removeNow(path)
     })
     this.#jobs.set(name, job)
+  }
+
+  #removeNow(path: string): void {
+    try {
+      this.#environment.disk.removeTree(path)
+    } catch (error) {
+      this.#environment.logger.warn(`${path} could not be removed: ${messageOf(error)}`)
+    }
   }
 
   /** The directories and what is in them. */
@@ -265,7 +369,15 @@ export class LogManager {
         partition,
         topicId,
         sizeBytes,
+        isFuture: false,
+        offsetLag: 0,
       }))
+      for (const [key, { target, copy }] of this.#moves) {
+        if (target !== directory) continue
+        const { topic, partition, topicId, logEndOffset } = this.#logs.get(key)!
+        const offsetLag = logEndOffset - copy.copiedTo
+        logs.push({ topic, partition, topicId, sizeBytes: copy.sizeBytes, isFuture: true, offsetLag })
+      }
       const space = directory.failure === undefined ? this.#environment.disk.space(directory.path) : UNKNOWN_SPACE
       return { directory: directory.path, failure: directory.failure, ...space, logs }
     })
@@ -373,6 +485,7 @@ export class LogManager {
    */
   async close(brokerEpoch = -1): Promise<void> {
     this.#stopJobs()
+    await Promise.all([...this.#moves.values()].map(({ done }) => done))
     await this.#cleaner?.stop()
     for (const directory of this.#directories) {
       if (directory.failure !== undefined) continue

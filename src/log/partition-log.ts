@@ -5,6 +5,7 @@ import { type CleanableRange, cleanableRange } from './cleaner/cleanable-range.t
 import { DamageError } from './damage-error.ts'
 import type { EpochEntry } from './epoch-cache.ts'
 import { loadLog } from './loader.ts'
+import { LogCopy } from './log-copy.ts'
 import type { LogEnvironment, PartitionLogOptions } from './log-options.ts'
 import { lastStableOffsetOf, readLog } from './log-reads.ts'
 import { LogState } from './log-state.ts'
@@ -282,6 +283,12 @@ export class PartitionLog implements PartitionLogApi {
   clean(range: CleanableRange, options: CleaningOptions): Promise<number> {
     this.#state.checkOnline()
     return cleanLog(this.#state, range, options)
+  }
+
+  /** A copy of the log in another directory, to be made by its `run`. See `LogCopyOptions`. */
+  copyTo(directory: string, mayGoOn: () => boolean, onComplete: () => void): LogCopy {
+    const isWanted = () => mayGoOn() && this.#state.offline === undefined
+    return new LogCopy(this.#state, { directory, mayGoOn: isWanted, whenIdle: () => this.#whenIdle(), onComplete })
   }
 
   async truncateTo(offset: number): Promise<void> {

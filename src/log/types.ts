@@ -151,6 +151,10 @@ export interface LogDirInfo {
     readonly partition: number
     readonly topicId: string
     readonly sizeBytes: number
+    /** A copy that will take the log's place (KIP-113). */
+    readonly isFuture: boolean
+    /** How many offsets the copy lacks. */
+    readonly offsetLag: number
   }[]
 }
 

@@ -37,7 +37,7 @@ export class Partition {
   readonly topic: string
   readonly topicId: string
   readonly partition: number
-  readonly log: PartitionLogApi
+  #log: PartitionLogApi
   /** min.insync.replicas of the topic. */
   minInsyncReplicas: number
   readonly #mustVerify: () => boolean
@@ -58,12 +58,23 @@ export class Partition {
     this.topic = state.topic
     this.topicId = state.topicId
     this.partition = state.partition
-    this.log = log
+    this.#log = log
     this.minInsyncReplicas = minInsyncReplicas
     this.#nodeId = nodeId
     this.#mustVerify = mustVerify
     this.#state = state
     this.#begin()
+  }
+
+  get log(): PartitionLogApi {
+    return this.#log
+  }
+
+  /** Its log is another one now, with the same records. */
+  moveTo(log: PartitionLogApi): void {
+    this.#log = log
+    this.#begin()
+    this.wakeAll()
   }
 
   get state(): PartitionState {

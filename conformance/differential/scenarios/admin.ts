@@ -201,6 +201,32 @@ const controllerScenarios: readonly Scenario[] = [
   },
 ]
 
+const directoryScenarios: readonly Scenario[] = [
+  {
+    title: 'to where it is, to directories that are not there, and of partitions that are not there',
+    api: 'AlterReplicaLogDirs',
+    run: async (probe, version, name) => {
+      await makeTopic(probe, name, { partitions: 2 })
+      const { dataDir } = probe.broker
+      const move = (dirs: Body[], what: string) => probe.send('AlterReplicaLogDirs', version, { dirs }, what)
+      const to = (path: string, topic: string, ...partitions: number[]) => ({
+        path,
+        topics: [{ name: topic, partitions }],
+      })
+      await move([to(dataDir, name, 0, 1)], 'the same directory')
+      await move([to(dataDir, name, 0, 7)], 'a partition that is not there')
+      await move([to(dataDir, `no-${name}`, 0)], 'a topic that is not there')
+      await move([to('/no/such/directory', name, 0)], 'a directory that is not there')
+      await move([to('no/such/directory', name, 0)], 'a relative path')
+      await move([to('', name, 0)], 'no path')
+      await move([to('/no/such/directory', name, 0), to(dataDir, name, 0)], 'two directories')
+      await move([to(dataDir, 'x'.repeat(250), 0)], 'a name that is too long')
+      await move([to(dataDir, name)], 'no partitions')
+      await move([], 'nothing')
+    },
+  },
+]
+
 /** Whether a throttle time is what it should be, give or take what a busy machine makes of it. */
 function isNear(ms: number, expectedMs: number): string {
   return Math.abs(ms - expectedMs) <= 400 ? 'as expected' : `${ms} ms, not ${expectedMs}`
@@ -364,6 +390,7 @@ const telemetryScenarios: readonly Scenario[] = [
 export const adminScenarios: readonly Scenario[] = [
   ...quotaScenarios,
   ...controllerScenarios,
+  ...directoryScenarios,
   ...throttleScenarios,
   ...telemetryScenarios,
 ]

@@ -4,6 +4,13 @@ import { DescribeLogDirsRequest, DescribeLogDirsResponse } from '../../protocol/
 import type { MessageOf } from '../../protocol/schema.ts'
 import { defineHandler } from '../types.ts'
 
+interface PartitionInfo {
+  partitionIndex: number
+  partitionSize: number
+  offsetLag: number
+  isFutureKey: boolean
+}
+
 type Request = MessageOf<typeof DescribeLogDirsRequest>
 
 /** DescribeLogDirs (KIP-113): each log directory, the partitions in it and, in versions 4+, its room (KIP-827). */
@@ -25,15 +32,15 @@ function filterOf({ topics }: Request): (topic: string, partition: number) => bo
 
 function describe(info: LogDirInfo, isWanted: (topic: string, partition: number) => boolean) {
   if (info.failure !== undefined) return { errorCode: errors.KAFKA_STORAGE_ERROR.code, logDir: info.directory }
-  const byTopic = new Map<string, { partitionIndex: number; partitionSize: number; offsetLag: number }[]>()
-  for (const { topic, partition, sizeBytes } of info.logs) {
+  const byTopic = new Map<string, PartitionInfo[]>()
+  for (const { topic, partition, sizeBytes, isFuture, offsetLag } of info.logs) {
     if (!isWanted(topic, partition)) continue
     let partitions = byTopic.get(topic)
     if (partitions === undefined) {
       partitions = []
       byTopic.set(topic, partitions)
     }
-    partitions.push({ partitionIndex: partition, partitionSize: sizeBytes, offsetLag: 0 })
+    partitions.push({ partitionIndex: partition, partitionSize: sizeBytes, offsetLag, isFutureKey: isFuture })
   }
   return {
     logDir: info.directory,

@@ -1,0 +1,163 @@
+import type { DiskFile } from '../platform/disk.ts'
+import { LOG_SUFFIX, offsetPath, replaceUnsynced, SEGMENT_SUFFIXES, SNAPSHOT_SUFFIX } from './files.ts'
+import type { LogState } from './log-state.ts'
+import type { Segment } from './segment.ts'
+
+const INDEX_SUFFIXES = SEGMENT_SUFFIXES.filter((suffix) => suffix !== LOG_SUFFIX)
+const OTHER_FILES: readonly string[] = ['leader-epoch-checkpoint', 'partition.metadata']
+const CHUNK_BYTES = 1024 * 1024
+/** What is left is copied at once when it is no more than this: nothing may be appended meanwhile. */
+const LAST_BYTES = 1024 * 1024
+
+export interface LogCopyOptions {
+  /** Made if missing. */
+  readonly directory: string
+  /** Asked after every pause; false ends the work. */
+  readonly mayGoOn: () => boolean
+  /** Resolves when no append is under way. */
+  readonly whenIdle: () => Promise<void>
+  /** Called once everything is there, before anything else can be appended. */
+  readonly onComplete: () => void
+}
+
+/**
+ * Copies a log into another directory while it is appended to, cleaned and cut short at its start; in the end the copy has
+ * every file and is on stable storage.
+ */
+export class LogCopy {
+  readonly #state: LogState
+  readonly #options: LogCopyOptions
+  /** Bytes in the copy. */
+  readonly #copied = new Map<Segment, number>()
+  readonly #chunk = Buffer.allocUnsafe(CHUNK_BYTES)
+
+  constructor(state: LogState, options: LogCopyOptions) {
+    this.#state = state
+    this.#options = options
+  }
+
+  get sizeBytes(): number {
+    let sizeBytes = 0
+    for (const bytes of this.#copied.values()) sizeBytes += bytes
+    return sizeBytes
+  }
+
+  /** The offset up to which there surely is a copy. */
+  get copiedTo(): number {
+    const { segments, logEndOffset } = this.#state
+    return segments.all.find((segment) => this.#missing(segment) > 0)?.baseOffset ?? logEndOffset
+  }
+
+  /** Answers whether the copy was completed. Rejects with what the disks throw. */
+  async run(): Promise<boolean> {
+    const { directory, mayGoOn, whenIdle, onComplete } = this.#options
+    this.#state.environment.disk.makeDirectory(directory)
+    while (mayGoOn()) {
+      this.#dropVanished()
+      if (this.#missingBytes() > LAST_BYTES) {
+        await this.#copySome()
+        continue
+      }
+      await whenIdle()
+      if (!mayGoOn()) return false
+      this.#dropVanished()
+      if (this.#missingBytes() > LAST_BYTES) continue
+      this.#copyRest()
+      onComplete()
+      return true
+    }
+    return false
+  }
+
+  #missing(segment: Segment): number {
+    return segment.sizeBytes - (this.#copied.get(segment) ?? 0)
+  }
+
+  #missingBytes(): number {
+    let missing = 0
+    for (const segment of this.#state.segments.all) missing += this.#missing(segment)
+    return missing
+  }
+
+  /** Segments that retention or a compaction took away, and those that were cut off. */
+  #dropVanished(): void {
+    const { segments, environment } = this.#state
+    for (const segment of [...this.#copied.keys()]) {
+      if (segments.all.includes(segment) && this.#missing(segment) >= 0) continue
+      for (const suffix of SEGMENT_SUFFIXES) environment.disk.remove(this.#pathOf(segment, suffix))
+      this.#copied.delete(segment)
+    }
+  }
+
+  #pathOf({ baseOffset }: Segment, suffix: string): string {
+    return offsetPath(this.#options.directory, baseOffset, suffix)
+  }
+
+  /** The first segment that is not all there, as far as it was written when this began. */
+  async #copySome(): Promise<void> {
+    const { segments, environment } = this.#state
+    const segment = segments.all.find((candidate) => this.#missing(candidate) > 0)!
+    const endBytes = segment.sizeBytes
+    const target = environment.disk.open(this.#pathOf(segment, LOG_SUFFIX), 'create')
+    const source = segment.beginRead()
+    try {
+      let position = this.#copied.get(segment) ?? 0
+      if (position === 0) target.truncate(0)
+      while (position < endBytes && this.#options.mayGoOn()) {
+        const bytes = await source.read(this.#chunk.subarray(0, Math.min(CHUNK_BYTES, endBytes - position)), position)
+        if (bytes === 0) break
+        await target.write([this.#chunk.subarray(0, bytes)], position)
+        position += bytes
+        this.#copied.set(segment, position)
+      }
+      await target.sync()
+    } finally {
+      segment.endRead()
+      target.close()
+    }
+  }
+
+  /** Nothing else happens while this runs. */
+  #copyRest(): void {
+    const state = this.#state
+    const { disk } = state.environment
+    for (const segment of state.segments.all) this.#copyRestOf(segment)
+    state.snapshots.write(state.logEndOffset, state.producers.producers)
+    state.lastSnapshotOffset = state.logEndOffset
+    state.segments.active.finish()
+    const isOfSegment = new Set(state.segments.all.map(({ baseOffset }) => offsetPath('', baseOffset, '')))
+    for (const { name, isDirectory } of disk.list(state.directory)) {
+      const isIndex =
+        INDEX_SUFFIXES.some((suffix) => name.endsWith(suffix)) && isOfSegment.has(`/${name.split('.')[0]}`)
+      if (isDirectory || !(isIndex || name.endsWith(SNAPSHOT_SUFFIX) || OTHER_FILES.includes(name))) continue
+      replaceUnsynced(disk, `${this.#options.directory}/${name}`, disk.readFile(`${state.directory}/${name}`))
+    }
+    disk.syncDirectory(this.#options.directory)
+  }
+
+  #copyRestOf(segment: Segment): void {
+    const { disk } = this.#state.environment
+    const missing = this.#missing(segment)
+    // A segment that was never written to may have no file, or be an empty one that says where the log goes on.
+    if (missing === 0 && (this.#copied.has(segment) || !disk.exists(segment.path))) return
+    const target = disk.open(this.#pathOf(segment, LOG_SUFFIX), 'create')
+    try {
+      const position = this.#copied.get(segment) ?? 0
+      if (position === 0) target.truncate(0)
+      if (missing > 0) copyNow(segment.file, target, position, segment.sizeBytes, this.#chunk)
+      target.syncNow()
+    } finally {
+      target.close()
+    }
+    this.#copied.set(segment, segment.sizeBytes)
+  }
+}
+
+function copyNow(source: DiskFile, target: DiskFile, fromBytes: number, toBytes: number, chunk: Buffer): void {
+  for (let position = fromBytes; position < toBytes; ) {
+    const bytes = source.readSync(chunk.subarray(0, Math.min(chunk.length, toBytes - position)), position)
+    if (bytes === 0) throw new Error(`${source.path} ends at ${position}, not at ${toBytes}`)
+    target.writeSync([chunk.subarray(0, bytes)], position)
+    position += bytes
+  }
+}

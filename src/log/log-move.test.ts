@@ -1,0 +1,135 @@
+import { describe, expect, it } from 'vitest'
+import { errors } from '../protocol/errors.ts'
+import { LogManager } from './log-manager.ts'
+import type { PartitionLog } from './partition-log.ts'
+import { batchOf, CLIENT, DEFAULT_CONFIG, readValues, type TestEnvironment, testEnvironment } from './testkit.ts'
+
+const TOPIC_ID = 'AAAAAAAAAAAAAAAAAAAABA'
+const CONFIG = { ...DEFAULT_CONFIG, segmentBytes: 300_000 }
+
+function openManager(environment: TestEnvironment): LogManager {
+  return LogManager.open({ environment, directories: ['/a', '/b'], configOf: () => CONFIG })
+}
+
+/** One log in /a, with segments of a few batches each. */
+async function setUp(batches: number) {
+  const environment = testEnvironment()
+  const manager = openManager(environment)
+  const log = manager.create('t', 0, TOPIC_ID, CONFIG)
+  let sequence = 0
+  const write = async (to: PartitionLog, text: string) => {
+    const value = text.padEnd(100_000, '.')
+    const info = await to.append(
+      [batchOf([value], { producerId: 7, producerEpoch: 0, baseSequence: sequence++ })],
+      CLIENT,
+    )
+    to.advanceHighWatermark(info.lastOffset + 1)
+  }
+  for (let index = 0; index < batches; index++) await write(log, `v${index}`)
+  const moved: PartitionLog[] = []
+  const move = (path = '/b') => manager.move('t', 0, path, (now) => moved.push(now))
+  const settle = async () => {
+    for (let turn = 0; turn < 500; turn++) await environment.time.advance(0)
+  }
+  return { environment, manager, log, write, moved, move, settle }
+}
+
+const textOf = (values: readonly [number, string][]) => values.map(([, value]) => value.replace(/\.+$/, ''))
+const names = (count: number) => Array.from({ length: count }, (_, index) => `v${index}`)
+const refusal = (act: () => void) => {
+  try {
+    act()
+  } catch (error) {
+    return (error as { error: unknown }).error
+  }
+  return undefined
+}
+
+describe('a move between log directories (KIP-113)', () => {
+  it('ends with the same log in the other directory, and the old files go', async () => {
+    const { environment, manager, log, move, moved, settle } = await setUp(25)
+    const { disk } = environment
+    move()
+    expect(manager.describe()[1]!.logs).toMatchObject([{ topic: 't', isFuture: true, offsetLag: 25 }])
+    await settle()
+    expect(manager.get('t', 0)).toBe(moved[0])
+    expect(moved[0]).toMatchObject({ logEndOffset: 25, highWatermark: 25, logStartOffset: 0, topicId: TOPIC_ID })
+    expect(textOf(await readValues(moved[0]!))).toEqual(names(25))
+    expect(moved[0]!.segmentCount).toBe(log.segmentCount)
+    expect(manager.describe().map(({ logs }) => logs.length)).toEqual([0, 1])
+    expect(disk.readFile('/b/recovery-point-offset-checkpoint').toString()).toBe('0\n1\nt 0 25\n')
+    await environment.time.advance(CONFIG.fileDeleteDelayMs)
+    expect(disk.list('/a').filter(({ isDirectory }) => isDirectory)).toEqual([])
+    await manager.close()
+    const again = openManager(environment)
+    expect(textOf(await readValues(again.get('t', 0)!))).toEqual(names(25))
+    again.abandon()
+  })
+
+  it('takes along what is appended and retired meanwhile', async () => {
+    const { manager, log, write, move, moved, settle } = await setUp(30)
+    move()
+    for (let turn = 0; turn < 4; turn++) await Promise.resolve()
+    expect(manager.describe()[1]!.logs[0]!.sizeBytes).toBeGreaterThan(0)
+    log.advanceLogStart(7, 'test')
+    log.retire()
+    for (let index = 30; index < 50; index++) await write(manager.get('t', 0)!, `v${index}`)
+    await settle()
+    expect(moved.length).toBe(1)
+    expect(moved[0]!.logStartOffset).toBe(7)
+    expect(textOf(await readValues(moved[0]!))).toEqual(names(50).slice(7))
+    // Its producers are known: the next in sequence is taken, and the last one again is a duplicate.
+    await write(moved[0]!, 'v50')
+    expect(moved[0]!.logEndOffset).toBe(51)
+    manager.abandon()
+  })
+
+  it('is called off by a move to where the log is, and by the end of the partition', async () => {
+    const { environment, manager, move, moved, settle } = await setUp(25)
+    move()
+    move('/a')
+    await settle()
+    expect([moved.length, manager.directoryPathOf('t', 0)]).toEqual([0, '/a'])
+    expect(environment.disk.list('/b').filter(({ isDirectory }) => isDirectory)).toEqual([])
+    move()
+    manager.delete('t', 0)
+    await settle()
+    expect(moved.length).toBe(0)
+    expect(environment.disk.list('/b').filter(({ isDirectory }) => isDirectory)).toEqual([])
+    manager.abandon()
+  })
+
+  it('is forgotten by a crash, which costs nothing', async () => {
+    const { environment, manager } = await setUp(25)
+    manager.abandon()
+    environment.disk.makeDirectory('/b/t-0.0123456789abcdef0123456789abcdef-future')
+    const again = openManager(environment)
+    expect(again.directoryPathOf('t', 0)).toBe('/a')
+    expect(textOf(await readValues(again.get('t', 0)!))).toEqual(names(25))
+    expect(environment.disk.list('/b').filter(({ isDirectory }) => isDirectory)).toEqual([])
+    again.abandon()
+  })
+
+  it('leaves the log where it is when the other disk is full', async () => {
+    const { environment, manager, move, moved, settle } = await setUp(25)
+    environment.disk.fault = (_, path) => (path.startsWith('/b/t-0.') ? 'ENOSPC' : undefined)
+    move()
+    await settle()
+    expect([moved.length, manager.directoryPathOf('t', 0)]).toEqual([0, '/a'])
+    expect(textOf(await readValues(manager.get('t', 0)!))).toEqual(names(25))
+    manager.abandon()
+  })
+
+  it('is refused where it cannot be; a log to come is made where it was asked for', async () => {
+    const { manager } = await setUp(1)
+    const move = (topic: string, path: string) => refusal(() => manager.move(topic, 0, path, () => {}))
+    expect(move('t', '/c')).toBe(errors.LOG_DIR_NOT_FOUND)
+    expect(move('x'.repeat(249), '/b')).toBe(errors.INVALID_TOPIC_EXCEPTION)
+    expect(move('u', '/a')).toBe(errors.REPLICA_NOT_AVAILABLE)
+    manager.create('u', 0, TOPIC_ID, CONFIG)
+    expect(manager.directoryPathOf('u', 0)).toBe('/a')
+    manager.create('v', 0, TOPIC_ID, CONFIG)
+    expect(manager.directoryPathOf('v', 0)).toBe('/b')
+    manager.abandon()
+  })
+})
