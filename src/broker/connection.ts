@@ -126,6 +126,7 @@ export class BrokerConnection implements ConnectionHandler {
     const { abandon } = this.info
     this.info.abandon = undefined
     abandon?.()
+    this.info.ended?.()
     this.#options.onClosed(this)
   }
 

@@ -6,6 +6,7 @@ import { Controller } from '../controller/controller.ts'
 import { groupCoordinatorConfig } from '../coordinator/group-config.ts'
 import { GROUP_TOPIC, GroupCoordinator } from '../coordinator/group-coordinator.ts'
 import { GroupPublisher } from '../coordinator/group-publisher.ts'
+import { SharePublisher } from '../coordinator/share/share-publisher.ts'
 import { transactionConfig } from '../coordinator/transactions/transaction-config.ts'
 import { TRANSACTION_TOPIC, TransactionCoordinator } from '../coordinator/transactions/transaction-coordinator.ts'
 import { TransactionPublisher } from '../coordinator/transactions/transaction-publisher.ts'
@@ -28,6 +29,7 @@ import { ConfigPublisher, ReplicaPublisher, topicConfigOf } from './publishers.t
 import { Quotas } from './quotas/quotas.ts'
 import { ReplicaLog } from './replica-log.ts'
 import { RequestMemory } from './request-memory.ts'
+import { ShareGroups } from './share/share-groups.ts'
 import { openStorage, type Storage } from './storage.ts'
 import { ClientMetrics } from './telemetry/client-metrics.ts'
 import { TransactionVerifier } from './transaction-verifier.ts'
@@ -158,6 +160,7 @@ async function serve(
     new ReplicaPublisher(services.replicas, controller.image),
     new GroupPublisher(config.nodeId, controller.image, services.groups),
     new TransactionPublisher(config.nodeId, controller.image, services.transactions),
+    new SharePublisher(config.nodeId, controller.image, services.shares.coordinator),
   ])
   const { quotas } = services
   connections.open(new Dispatcher(services.apis, services).serve, (address) => quotas.connectionPauseMs(address))
@@ -228,6 +231,7 @@ function makeServices(
     logs: storage.logs,
     groups,
     transactions,
+    shares: new ShareGroups(config, platform, logger, controller, replicas),
     verifier: new TransactionVerifier(transactions, config),
     markers,
     fetchSessions: new FetchSessionCache(sessionSlots, platform.time, platform.random),
@@ -283,7 +287,7 @@ function running(
   bound: readonly BoundListener[],
   storage: Storage,
 ): RunningServer {
-  const { controller, groups, transactions, replicas, image, nodeId, clusterId } = services
+  const { controller, groups, transactions, shares, replicas, image, nodeId, clusterId } = services
   let stopping: Promise<void> | undefined
   let hasStopped: () => void
   const stopped = new Promise<void>((resolve) => {
@@ -297,7 +301,9 @@ function running(
     loading.cancel()
     const closed = connections.close(SHUTDOWN_GRACE_MS)
     replicas.stopWaiting()
+    shares.stopWaiting()
     await transactions.close()
+    await shares.close()
     await groups.close()
     await closed
     await controller.close()

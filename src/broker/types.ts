@@ -16,6 +16,7 @@ import type { ServedApis } from './apis.ts'
 import type { FetchSessionCache } from './fetch-sessions.ts'
 import type { ProducerIds } from './producer-ids.ts'
 import type { Quotas } from './quotas/quotas.ts'
+import type { ShareGroups } from './share/share-groups.ts'
 import type { ClientMetrics } from './telemetry/client-metrics.ts'
 import type { TransactionVerifier } from './transaction-verifier.ts'
 
@@ -38,6 +39,8 @@ export interface ConnectionInfo {
   mutedUntilMs: number
   /** Set by a request that waits for something: called if the other side goes away meanwhile. */
   abandon: (() => void) | undefined
+  /** Called once, when the connection is gone. */
+  ended?: (() => void) | undefined
 }
 
 /** What is known of a request besides its body. */
@@ -70,6 +73,7 @@ export interface Services {
   readonly transactions: TransactionCoordinator
   readonly verifier: TransactionVerifier
   readonly markers: MarkerTarget
+  readonly shares: ShareGroups
   readonly fetchSessions: FetchSessionCache
   readonly producerIds: ProducerIds
   readonly quotas: Quotas
