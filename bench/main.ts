@@ -3,6 +3,7 @@
  *   start: from the start of the process to its first answer, on a directory with 100 partitions
  *   idle memory: resident set after that, at rest
  *   produce, consume: CPU seconds per GB of 1 KB records, as /proc counts them for the broker's process
+ *   compact: CPU seconds per GB of 1 KB records, of which half stay
  *
  * `npm run bench [-- GIGABYTES]`. Figures of single runs on a shared machine scatter; the ratios are steadier.
  */
@@ -10,6 +11,7 @@ import { readFileSync, rmSync } from 'node:fs'
 import type { Broker } from '../conformance/harness/broker.ts'
 import { startOracle } from '../conformance/harness/oracle.ts'
 import { startOttla } from '../conformance/harness/ottla.ts'
+import { measureCompaction } from './compaction.ts'
 import { Client, consume, createTopic, endOffset, PARTITIONS, produce } from './load.ts'
 
 const GB = 1e9
@@ -31,6 +33,7 @@ interface Figures {
   consumeCpuPerGb: number
   produceMbPerSecond: number
   consumeMbPerSecond: number
+  compactCpuPerGb: number
 }
 
 function cpuSeconds(pid: number): number {
@@ -85,6 +88,7 @@ async function measure(start: (options: object) => Promise<Broker>, totalBytes: 
     consumeCpuPerGb: consumed.perGb,
     produceMbPerSecond: produced.mbPerSecond,
     consumeMbPerSecond: consumed.mbPerSecond,
+    compactCpuPerGb: await measureCompaction(start, totalBytes, cpuSeconds),
   }
 }
 
@@ -95,6 +99,7 @@ const ROWS: ReadonlyArray<readonly [keyof Figures, string]> = [
   ['consumeCpuPerGb', 'consume, CPU s/GB'],
   ['produceMbPerSecond', 'produce, MB/s'],
   ['consumeMbPerSecond', 'consume, MB/s'],
+  ['compactCpuPerGb', 'compact, CPU s/GB'],
 ]
 
 const totalBytes = Number(process.argv[2] ?? 1) * GB
