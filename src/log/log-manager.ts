@@ -13,6 +13,8 @@ import type { LogConfig, LogDirInfo } from './types.ts'
 /** The metadata log lives beside the others, and is not ours. */
 const METADATA_LOG = '__cluster_metadata-0'
 const MAX_FILE_NAME_CHARS = 255
+/** Directories that are remembered for logs to come; anybody may name partitions that never will be. */
+const MAX_PREFERRED = 10_000
 const FUTURE_SUFFIX = '-future'
 const DELETE_SUFFIX = '-delete'
 const STRAY_SUFFIX = '-stray'
@@ -234,7 +236,7 @@ export class LogManager {
     if (target.failure !== undefined) throw new LogError('KAFKA_STORAGE_ERROR', `Log directory ${path} is offline`)
     const log = this.#logs.get(key)
     if (!log) {
-      this.#preferred.set(key, target)
+      if (this.#preferred.size < MAX_PREFERRED) this.#preferred.set(key, target)
       throw new LogError('REPLICA_NOT_AVAILABLE', `There is no log of ${topic}-${partition} yet`)
     }
     if (log.offline !== undefined) throw new LogError('KAFKA_STORAGE_ERROR', `${topic}-${partition} is offline`)

@@ -1,4 +1,5 @@
 import { LogError } from '../../log/append-error.ts'
+import { errors } from '../../protocol/errors.ts'
 import {
   AlterReplicaLogDirsRequest,
   AlterReplicaLogDirsResponse,
@@ -39,13 +40,14 @@ export const handler = defineHandler({
   }),
 })
 
-function move({ logs, replicas, logger }: Services, topic: string, partition: number, path: string): number {
+function move({ logs, replicas, logger, image }: Services, topic: string, partition: number, path: string): number {
   try {
     logs.move(topic, partition, path, (log) => replicas.get(topic, partition)?.moveTo(log))
     return 0
   } catch (error) {
     if (!(error instanceof LogError)) throw error
     logger.warn(`${topic}-${partition} is not moved to ${path}: ${error.message}`)
-    return error.error.code
+    const isUnknown = error.error === errors.REPLICA_NOT_AVAILABLE && !image.topics.partition(topic, partition)
+    return (isUnknown ? errors.UNKNOWN_TOPIC_OR_PARTITION : error.error).code
   }
 }
