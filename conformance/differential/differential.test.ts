@@ -12,6 +12,7 @@ import { type Scenario, warmedUp } from './scenario.ts'
 import { adminScenarios } from './scenarios/admin.ts'
 import { configValueScenarios } from './scenarios/config-values.ts'
 import { configScenarios } from './scenarios/configs.ts'
+import { consumerGroupScenarios } from './scenarios/consumer-groups.ts'
 import { connectionScenarios, frameScenariosOf, versionScenarioOf } from './scenarios/frames.ts'
 import { groupScenarios } from './scenarios/groups.ts'
 import { rebalanceScenarios } from './scenarios/rebalances.ts'
@@ -30,6 +31,7 @@ const stories: readonly Scenario[] = [
   ...groupScenarios,
   ...rebalanceScenarios,
   ...transactionScenarios,
+  ...consumerGroupScenarios,
 ]
 const compared = stories.map(({ api }) => api)
 const scenarios: readonly Scenario[] = [
@@ -44,6 +46,8 @@ const overrides = {
   'log.cleaner.dedupe.buffer.size': '4194304',
   'group.min.session.timeout.ms': '100',
   'group.max.size': '4',
+  'group.consumer.max.size': '4',
+  'group.consumer.assignment.interval.ms': '0',
 }
 
 let ottla: Broker

@@ -17,10 +17,14 @@ export function toAssignment(topics: readonly TopicPartitions[]): Assignment {
   return new Map(topics.map(({ topicId, partitions }) => [topicId, new Set(partitions)]))
 }
 
+/** Partitions in order. */
 export function toTopicPartitions(
   assignment: ReadonlyMap<string, ReadonlySet<number> | ReadonlyMap<number, number>>,
 ): { topicId: string; partitions: number[] }[] {
-  return Array.from(assignment, ([topicId, partitions]) => ({ topicId, partitions: [...partitions.keys()] }))
+  return Array.from(assignment, ([topicId, partitions]) => ({
+    topicId,
+    partitions: [...partitions.keys()].sort((a, b) => a - b),
+  }))
 }
 
 /** All partitions got at `epoch`. */

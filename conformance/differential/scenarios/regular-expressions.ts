@@ -1,0 +1,20 @@
+/** What RE2 refuses, or backtracking engines take. */
+export const RE2_ERRORS: readonly string[] = [
+  '(',
+  ')',
+  '[a',
+  'a**',
+  '*a',
+  'a{1001}',
+  'a(?=b)',
+  'a(?!b)',
+  '(?<=a)b',
+  '(a)\\1',
+  '\\pX',
+  '\\q',
+  '(?P<n>a)(?P<n>b)',
+  'a{2,1}',
+  '[b-a]',
+  '(?i)A|b{3}',
+  '\\p{Greek}+',
+]
