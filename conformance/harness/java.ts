@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { cached, hashOf, repositoryRoot } from './cache.ts'
+import { cached, freshDir, hashOf, repositoryRoot } from './cache.ts'
 import { classpath, clientCoordinates, kafkaVersion } from './maven.ts'
 import { jvmFlags } from './oracle.ts'
-import { type RunResult, run, runOk } from './process.ts'
+import { Daemon, type RunResult, run, runOk } from './process.ts'
 
 /** Compiles `source` (a path from the root of the checkout) against `coordinates`; returns the class path to run it. */
 export async function compileJava(source: string, coordinates: readonly string[]): Promise<string> {
@@ -30,6 +30,19 @@ export function runJavaRoundTrip(version: string, args: readonly string[]): Prom
 /** Runs the round trip of the Java clients that are older than headers, admin clients and durations. */
 export function runOldJavaRoundTrip(version: string, args: readonly string[]): Promise<RunResult> {
   return runClient('OldRoundTrip', version, args)
+}
+
+/** Copies in transactions; see Copiers.java for the arguments. */
+export function runCopiers(version: string, args: readonly string[]): Promise<RunResult> {
+  return runClient('Copiers', version, args)
+}
+
+/** As `runCopiers`, beside the test. */
+export async function launchCopiers(version: string, args: readonly string[]): Promise<Daemon> {
+  const path = await compileJava('conformance/clients/java/Copiers.java', clientCoordinates(version))
+  const dir = freshDir('copiers')
+  const flags = [...jvmFlags, '-Xmx256m', '-Dorg.slf4j.simpleLogger.defaultLogLevel=error', '-cp', path]
+  return new Daemon('java', [...flags, 'Copiers', ...args], { cwd: dir, logFile: join(dir, 'out') })
 }
 
 /** What a broker holds, as lines: see Fingerprint.java. Internal topics are left out. */
