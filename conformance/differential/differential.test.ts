@@ -18,6 +18,7 @@ import { groupScenarios } from './scenarios/groups.ts'
 import { rebalanceScenarios } from './scenarios/rebalances.ts'
 import { recordScenarios } from './scenarios/records.ts'
 import { severalScenarios } from './scenarios/several.ts'
+import { shareScenarios } from './scenarios/shares.ts'
 import { topicScenarios } from './scenarios/topics.ts'
 import { transactionScenarios } from './scenarios/transactions.ts'
 
@@ -31,6 +32,7 @@ const stories: readonly Scenario[] = [
   ...groupScenarios,
   ...rebalanceScenarios,
   ...transactionScenarios,
+  ...shareScenarios,
   ...consumerGroupScenarios,
 ]
 const compared = stories.map(({ api }) => api)

@@ -100,8 +100,7 @@ async function fetch({ request, context, services }: Fetching, session: ShareSes
           ? undefined
           : errors.UNKNOWN_TOPIC_OR_PARTITION
     if (error === undefined) wanted.push({ topicId, partition })
-    else
-      refused.push({ topicId, partition, errorCode: error.code, errorMessage: null, records: NO_RECORDS, acquired: [] })
+    else refused.push({ topicId, partition, errorCode: error.code, records: NO_RECORDS, acquired: [] })
   }
   if (wanted.length === 0) return refused
   const maxBytes = Math.min(request.maxBytes, config.get('fetch.max.bytes'))
@@ -155,6 +154,8 @@ function respond(
     const { topicId, partition, errorCode, records } = one
     const isWorth = isFull || session.isWorthTelling(topicId, partition, errorCode, records.length > 0)
     if (!isWorth) continue
+    // As in Apache Kafka, which stumbles over telling of a topic that it does not know.
+    if (errorCode === errors.UNKNOWN_TOPIC_ID.code) return refuse(errors.UNKNOWN_SERVER_ERROR)
     const name = partitionName(topicId, partition)
     tell(topicId, { ...partitionData(one, hints, services), ...acknowledgementOf(acknowledgements.get(name)) })
     acknowledgements.delete(name)
@@ -170,13 +171,12 @@ function respond(
 }
 
 function partitionData(fetched: ShareFetched, hints: LeaderHints, { image }: Services): PartitionData {
-  const { topicId, partition, errorCode, errorMessage, records, acquired } = fetched
+  const { topicId, partition, errorCode, records, acquired } = fetched
   const isMisled = errorCode === errors.NOT_LEADER_OR_FOLLOWER.code || errorCode === errors.FENCED_LEADER_EPOCH.code
   const currentLeader = isMisled ? hints.currentLeader(image.topics.byId(topicId)?.name ?? '', partition) : undefined
   return {
     partitionIndex: partition,
     errorCode,
-    errorMessage,
     currentLeader,
     records,
     acquiredRecords: acquired.map((range) => ({ ...range })),

@@ -28,7 +28,6 @@ export interface ShareFetched {
   readonly topicId: string
   readonly partition: number
   readonly errorCode: number
-  readonly errorMessage: string | null
   readonly records: readonly Buffer[]
   readonly acquired: readonly AcquiredRecords[]
 }
@@ -192,14 +191,14 @@ export class ShareFetcher {
       const { share, partition } = working
       const { topicId, partition: number } = share.key
       const { error, records, abortedTransactions } = results[index]!
-      const answer = { topicId, partition: number, errorCode: 0, errorMessage: null, ...NOTHING }
+      const answer = { topicId, partition: number, errorCode: 0, ...NOTHING }
       if (error === errors.OFFSET_OUT_OF_RANGE) {
         share.window.moveToLogStart(partition.log.logStartOffset)
-        answers.push({ ...answer, errorMessage: errors.NONE.name })
+        answers.push(answer)
         continue
       }
       if (error !== errors.NONE) {
-        answers.push({ ...answer, errorCode: error.code, errorMessage: error.message })
+        answers.push({ ...answer, errorCode: error.code })
         continue
       }
       try {
@@ -240,6 +239,5 @@ export class ShareFetcher {
 
 function failure({ topicId, partition }: SharePartitionKey, reason: unknown): ShareFetched {
   if (!(reason instanceof ShareError)) throw reason
-  const { error, message } = reason
-  return { topicId, partition, errorCode: error.code, errorMessage: message, ...NOTHING }
+  return { topicId, partition, errorCode: reason.error.code, ...NOTHING }
 }
