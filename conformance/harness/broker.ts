@@ -11,6 +11,8 @@ export interface BrokerOptions {
   home?: BrokerHome
   /** Apache Kafka only: flags of the virtual machine, in place of those that make a short life cheap. */
   jvm?: readonly string[]
+  /** Apache Kafka only: another version than the one that everything is compared with. */
+  olderVersion?: string
 }
 
 /** Where one node lives: Ottla and Apache Kafka can be started on the same home one after the other. */

@@ -13,6 +13,11 @@ export const kafkaCoordinates: readonly string[] = [
   'org.slf4j:slf4j-simple:1.7.36',
 ]
 
+/** An older broker, for what Apache Kafka has dropped since. */
+export function olderKafka(version: string): readonly string[] {
+  return [`org.apache.kafka:kafka_2.13:${version}`, 'org.slf4j:slf4j-simple:1.7.36']
+}
+
 /** The Java clients that are tested: the newest, and the last of each older line. */
 export const clientVersions: readonly string[] = [kafkaVersion, '3.9.1', '2.8.2', '1.1.1']
 

@@ -9,7 +9,7 @@ import {
   running,
   writeProperties,
 } from './broker.ts'
-import { classpath, kafkaCoordinates } from './maven.ts'
+import { classpath, kafkaCoordinates, olderKafka } from './maven.ts'
 import { Daemon, type RunOptions, type RunResult, run, runOk } from './process.ts'
 
 /** Flags that make a short-lived JVM start fast and stay small. */
@@ -36,8 +36,7 @@ export async function runKafkaTool(
 }
 
 /** Formats the directory as the one voter of its quorum, as `kafka-storage format --standalone` does. */
-async function formatHome(home: BrokerHome): Promise<void> {
-  const path = await classpath(kafkaCoordinates)
+async function formatHome(home: BrokerHome, path: string): Promise<void> {
   const format = ['kafka.tools.StorageTool', 'format', '-t', clusterId, '--standalone', '-c', home.propertiesFile]
   await runOk('java', [...jvmFlags, '-Xmx128m', ...logging('error'), '-cp', path, ...format])
 }
@@ -50,8 +49,8 @@ export async function startOracle(options: BrokerOptions = {}): Promise<Broker> 
   const home = options.home ?? (await newHome('oracle'))
   // The cleaner's default buffer of 128 MB has to fit in the heap; nothing here needs more than its minimum.
   writeProperties(home, { 'log.cleaner.dedupe.buffer.size': '4194304', ...options.overrides })
-  if (!existsSync(join(home.dataDir, 'meta.properties'))) await formatHome(home)
-  const path = await classpath(kafkaCoordinates)
+  const path = await classpath(options.olderVersion === undefined ? kafkaCoordinates : olderKafka(options.olderVersion))
+  if (!existsSync(join(home.dataDir, 'meta.properties'))) await formatHome(home, path)
   const args = [
     ...(options.jvm ?? [...jvmFlags, '-Xms128m', '-Xmx512m']),
     ...logging('info'),
