@@ -3,6 +3,7 @@ import type { Endpoint as ConfiguredEndpoint } from '../config/endpoints.ts'
 import { parsePairs, type SecurityProtocol } from '../config/endpoints.ts'
 import { StartupError } from '../config/startup-error.ts'
 import { Controller } from '../controller/controller.ts'
+import type { Policies } from '../controller/policies.ts'
 import { groupCoordinatorConfig } from '../coordinator/group-config.ts'
 import { GROUP_TOPIC, GroupCoordinator } from '../coordinator/group-coordinator.ts'
 import { GroupPublisher } from '../coordinator/group-publisher.ts'
@@ -22,6 +23,7 @@ import { ServedApis } from './apis.ts'
 import { Dispatcher } from './dispatch.ts'
 import { FetchSessionCache } from './fetch-sessions.ts'
 import { type BoundListener, type ConnectionLimits, Connections } from './listener.ts'
+import { loadPolicies } from './load-policies.ts'
 import { logConfigOf } from './log-config.ts'
 import { LocalMarkers } from './marker-target.ts'
 import { ProducerIds } from './producer-ids.ts'
@@ -69,6 +71,7 @@ export interface RunningServer {
  */
 export async function startServer(config: BrokerConfig, platform: Platform, logger: Logger): Promise<RunningServer> {
   checkSupported(config)
+  const policies = await loadPolicies(config, platform)
   const memory = new RequestMemory(config.get('queued.max.request.bytes'))
   const connections = new Connections({
     limits: () => limitsOf(config),
@@ -81,7 +84,7 @@ export async function startServer(config: BrokerConfig, platform: Platform, logg
   try {
     const bound = await bindListeners(config, platform, connections)
     storage = openStorage(config, platform, logger)
-    return await serve(config, platform, logger, connections, bound, storage)
+    return await serve(config, platform, logger, connections, bound, storage, policies)
   } catch (error) {
     await connections.close(0)
     storage?.logs.abandon()
@@ -134,6 +137,7 @@ async function serve(
   connections: Connections,
   bound: readonly BoundListener[],
   storage: Storage,
+  policies: Policies,
 ): Promise<RunningServer> {
   const advertise = (endpoints: readonly ConfiguredEndpoint[]) => advertised(endpoints, bound, platform)
   const controllerEndpoints = advertise(config.advertisedControllerListeners)
@@ -145,6 +149,7 @@ async function serve(
     clusterId: storage.clusterId,
     directoryId: storage.metadataDirectoryId,
     controllerEndpoints: controllerEndpoints.map(({ listenerName: name, host, port }) => ({ name, host, port })),
+    policies,
   })
   const services = makeServices(config, platform, logger, controller, storage, endpoints)
   await controller.register({

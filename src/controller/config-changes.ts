@@ -15,6 +15,7 @@ import { formatValue } from '../config/values.ts'
 import { ELIGIBLE_LEADER_REPLICAS, METADATA_VERSION } from '../metadata/features.ts'
 import { type MetadataRecord, metadataRecord } from '../metadata/records.ts'
 import { type ConfigResource, ConfigResourceType } from '../metadata/types.ts'
+import { checkAlteration } from './policies.ts'
 import { type DecisionContext, Refusal } from './result.ts'
 import { topicNameFault } from './topic-names.ts'
 
@@ -149,6 +150,7 @@ function checkChanges(
   }
   checkResource(context, resource, all, existing)
   if (!isNew) checkExistence(context, resource)
+  checkAlteration(context, resource, changes)
 }
 
 /** With eligible leader replicas, min.insync.replicas must be the same on all brokers (KIP-966). */

@@ -8,6 +8,7 @@ import type { Platform } from '../platform/platform.ts'
 import { VirtualTime } from '../platform/virtual-time.ts'
 import type { CreateTopicsRequest } from '../protocol/messages/create-topics.ts'
 import { Controller } from './controller.ts'
+import type { Policies } from './policies.ts'
 
 export const DIRECTORY_ID = 'Z8ieC9GbRMy7po1nB9IrzQ'
 
@@ -27,6 +28,7 @@ export class ControllerWorld {
   readonly logger = { ...silentLogger }
   readonly config: BrokerConfig
   readonly platform: Platform
+  policies: Policies = {}
   #randomState = 1
 
   constructor(properties: Readonly<Record<string, string>> = {}) {
@@ -50,6 +52,7 @@ export class ControllerWorld {
       platform: this.platform,
       logger: this.logger,
       config: this.config,
+      policies: this.policies,
       clusterId: '4L6g3nShT-eMCtK--X86sw',
       directoryId: DIRECTORY_ID,
       controllerEndpoints: [{ name: 'CONTROLLER', host: '127.0.0.1', port: 9093 }],

@@ -32,6 +32,7 @@ import { createPartitions, deleteTopics } from './change-topics.ts'
 import { alterClientQuotas } from './client-quotas.ts'
 import { createTopics } from './create-topics.ts'
 import { electLeaders } from './elect-leaders.ts'
+import type { Policies } from './policies.ts'
 import { alterReassignments } from './reassignments.ts'
 import { activationRecords, leadershipRecords, type NodeRegistration, registrationRecords } from './registration.ts'
 import {
@@ -64,6 +65,7 @@ export interface ControllerOptions {
   readonly directoryId: string
   /** Where other controllers would reach this one. */
   readonly controllerEndpoints: readonly VoterEndpoint[]
+  readonly policies?: Policies
 }
 
 const PRODUCER_ID_BLOCK_SIZE = 1000
@@ -244,9 +246,9 @@ export class Controller {
   }
 
   async #run<T>(decide: (context: DecisionContext) => Decision<T>, mutations?: MutationQuota): Promise<T> {
-    const { config, platform, logger } = this.#options
+    const { config, platform, logger, policies } = this.#options
     const { random } = platform
-    const context = { head: this.#head, config, nodeId: config.nodeId, random, logger, mutations }
+    const context = { head: this.#head, config, nodeId: config.nodeId, random, logger, policies, mutations }
     const { records, response } = decide(context)
     if (records.length > 0) {
       this.#lastAppend = this.quorum.append(records)

@@ -7,6 +7,7 @@ import type { CreateTopicsRequest, CreateTopicsResponse } from '../protocol/mess
 import { ZERO_UUID } from '../protocol/uuid.ts'
 import { type ConfigOperation, configRecords, OperationType } from './config-changes.ts'
 import { checkManualAssignment, firstState, type NewPartition, newPartition, placePartitions } from './placement.ts'
+import { checkNewTopic, type NewTopicRequest } from './policies.ts'
 import {
   checkMutations,
   checkRecordCount,
@@ -97,6 +98,7 @@ function createOne(
       true,
     )
     const partitions = placeTopic(context, topic)
+    checkNewTopic(context, policyRequest(topic, settings, partitions))
     checkMutations(context, partitions.length)
     const version = partitionRecordVersion(context.head)
     records.push(metadataRecord('Topic', { name: topic.name, topicId }), ...settingRecords)
@@ -106,6 +108,22 @@ function createOne(
     return success(context, topic.name, topicId, new Map(settings), partitions)
   } catch (error) {
     return failure(topic.name, outcomeOfError(error))
+  }
+}
+
+function policyRequest(
+  { name, assignments }: NewTopic,
+  settings: readonly [string, string][],
+  partitions: readonly NewPartition[],
+): NewTopicRequest {
+  const isManual = assignments.length > 0
+  const replicas = partitions.map((placed, index) => [index, placed.replicas] as const)
+  return {
+    topic: name,
+    numPartitions: isManual ? null : partitions.length,
+    replicationFactor: isManual ? null : partitions[0]!.replicas.length,
+    replicasAssignments: isManual ? Object.fromEntries(replicas) : null,
+    configs: Object.fromEntries(settings),
   }
 }
 

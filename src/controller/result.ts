@@ -5,6 +5,7 @@ import type { Logger } from '../platform/logger.ts'
 import type { Random } from '../platform/random.ts'
 import { type ErrorName, errors } from '../protocol/errors.ts'
 import { MetadataLogError } from '../replication/raft/types.ts'
+import type { Policies } from './policies.ts'
 
 /** What an operation decided: the records that make it true, and the answer that goes out when they are committed. */
 export interface Decision<T> {
@@ -26,6 +27,7 @@ export interface DecisionContext {
   readonly nodeId: number
   readonly random: Random
   readonly logger: Logger
+  readonly policies?: Policies | undefined
   /** undefined: without limit. */
   readonly mutations?: MutationQuota | undefined
 }

@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module'
 import { hostname } from 'node:os'
+import { pathToFileURL } from 'node:url'
 import { NodeDisk } from './node-disk.ts'
 import { NodeNetwork } from './node-network.ts'
 import type { Platform } from './platform.ts'
@@ -55,5 +56,6 @@ export function nodePlatform(): Platform {
     network: new NodeNetwork(),
     random: new NodeRandom(),
     hostName: hostname(),
+    importModule: (path) => import(pathToFileURL(path).href),
   }
 }

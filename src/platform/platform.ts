@@ -11,4 +11,6 @@ export interface Platform {
   readonly random: Random
   /** The name by which others may reach this machine; left out where there is none but localhost. */
   readonly hostName?: string
+  /** What the JavaScript module at a path exports; left out where there are none. */
+  readonly importModule?: (path: string) => Promise<Record<string, unknown>>
 }

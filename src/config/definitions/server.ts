@@ -4,8 +4,8 @@ import { atLeast, bootstrapServers, distinct, distinctNonEmpty, nonEmptyListOf, 
 /** The node itself: its id and roles, the quorum, the metadata log, and what the process is made of. */
 // biome-ignore format: a table reads best with one setting in one place
 export const serverSettings = {
-  'alter.config.policy.class.name': javaClass(null, null, 'low', 'read-only', 'ignored',
-    'Java class that may veto changes of configs; Java classes are never loaded here.'),
+  'alter.config.policy.class.name': javaClass(null, null, 'low', 'read-only', 'works',
+    'Path of a JavaScript module whose validate(request) may veto changes of configs; Java classes are refused.'),
   'background.threads': int(10, atLeast(1), 'high', 'cluster-wide', 'ignored',
     'Threads for background work in Apache Kafka; a broker here runs on one event loop.'),
   'broker.heartbeat.interval.ms': int(2000, null, 'medium', 'read-only', 'ignored',
@@ -48,8 +48,8 @@ export const serverSettings = {
     'Pause before a failed request between controllers is tried again.'),
   'controller.quorum.voters': list([], quorumVoters, 'high', 'read-only', 'works',
     'The voters of a fixed quorum, as id@host:port; empty where the quorum is dynamic.'),
-  'create.topic.policy.class.name': javaClass(null, null, 'low', 'read-only', 'ignored',
-    'Java class that may veto new topics; Java classes are never loaded here.'),
+  'create.topic.policy.class.name': javaClass(null, null, 'low', 'read-only', 'works',
+    'Path of a JavaScript module whose validate(request) may veto new topics; Java classes are refused.'),
   'initial.broker.registration.timeout.ms': int(60000, null, 'medium', 'read-only', 'ignored',
     'A broker that could not register with the controller in this time stops.'),
   'internal.metadata.delete.delay.millis': internal(long(60000n, null, 'low', 'read-only', 'ignored',
