@@ -7,10 +7,7 @@ export type AnyHandler = ApiHandler<Message, Message>
 /** One API as this broker serves it. */
 export interface ServedApi {
   readonly api: Api
-  /** What is answered. */
   readonly versions: VersionRange
-  /** What ApiVersions says. */
-  readonly advertised: VersionRange
   readonly listeners: readonly ListenerKind[]
   /** Handlers are read when first needed: a broker is ready before it knows how to describe its log directories. */
   readonly load: () => Promise<AnyHandler>
@@ -21,15 +18,11 @@ function serve(
   api: Api,
   versions: string,
   load: () => Promise<{ handler: AnyHandler }>,
-  {
-    advertised = versions,
-    listeners = api.listeners,
-  }: { advertised?: string; listeners?: readonly ListenerKind[] } = {},
+  { listeners = api.listeners }: { listeners?: readonly ListenerKind[] } = {},
 ): ServedApi {
   return {
     api,
     versions: parseVersions(versions),
-    advertised: parseVersions(advertised),
     listeners,
     load: async () => (await load()).handler,
     loaded: undefined,

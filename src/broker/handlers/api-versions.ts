@@ -54,7 +54,7 @@ export function unsupportedApiVersions(served: ServedApis, kind: ListenerKind): 
 function advertised(served: ServedApis, kind: ListenerKind) {
   return served
     .on(kind)
-    .map(({ api, advertised: { low, high } }) => ({ apiKey: api.key, minVersion: low, maxVersion: high }))
+    .map(({ api, versions: { low, high } }) => ({ apiKey: api.key, minVersion: low, maxVersion: high }))
 }
 
 function finalizedFeatures({ image, quorum }: Services) {
