@@ -4,6 +4,7 @@
  *   idle memory: resident set after that, at rest
  *   produce, consume: CPU seconds per GB of 1 KB records, as /proc counts them for the broker's process
  *   compact: CPU seconds per GB of 1 KB records, of which half stay
+ *   transactions: CPU seconds for 1,000 small transactions, of one partition each, 1,000 of them a second
  *
  * `npm run bench [-- GIGABYTES]`. Figures of single runs on a shared machine scatter; the ratios are steadier.
  */
@@ -13,6 +14,7 @@ import { startOracle } from '../conformance/harness/oracle.ts'
 import { startOttla } from '../conformance/harness/ottla.ts'
 import { measureCompaction } from './compaction.ts'
 import { Client, consume, createTopic, endOffset, PARTITIONS, produce } from './load.ts'
+import { measureTransactions } from './transactions.ts'
 
 const GB = 1e9
 const STARTS = 3
@@ -34,6 +36,7 @@ interface Figures {
   produceMbPerSecond: number
   consumeMbPerSecond: number
   compactCpuPerGb: number
+  transactionCpuPerThousand: number
 }
 
 function cpuSeconds(pid: number): number {
@@ -89,6 +92,7 @@ async function measure(start: (options: object) => Promise<Broker>, totalBytes: 
     produceMbPerSecond: produced.mbPerSecond,
     consumeMbPerSecond: consumed.mbPerSecond,
     compactCpuPerGb: await measureCompaction(start, totalBytes, cpuSeconds),
+    transactionCpuPerThousand: await measureTransactions(start, cpuSeconds),
   }
 }
 
@@ -100,14 +104,15 @@ const ROWS: ReadonlyArray<readonly [keyof Figures, string]> = [
   ['produceMbPerSecond', 'produce, MB/s'],
   ['consumeMbPerSecond', 'consume, MB/s'],
   ['compactCpuPerGb', 'compact, CPU s/GB'],
+  ['transactionCpuPerThousand', '1,000 transactions/s, CPU s/1,000'],
 ]
 
 const totalBytes = Number(process.argv[2] ?? 1) * GB
 const kafka = await measure((options) => startOracle({ ...options, jvm: JVM }), totalBytes)
 const ottla = await measure(startOttla, totalBytes)
-console.log(`${''.padEnd(32)}${'Ottla'.padStart(10)}${'Kafka'.padStart(10)}${'ratio'.padStart(10)}`)
+console.log(`${''.padEnd(36)}${'Ottla'.padStart(10)}${'Kafka'.padStart(10)}${'ratio'.padStart(10)}`)
 for (const [name, label] of ROWS) {
   const cells = [ottla[name].toFixed(2), kafka[name].toFixed(2), (ottla[name] / kafka[name]).toFixed(3)]
-  console.log(label.padEnd(32) + cells.map((cell) => cell.padStart(10)).join(''))
+  console.log(label.padEnd(36) + cells.map((cell) => cell.padStart(10)).join(''))
 }
 process.exit(0)

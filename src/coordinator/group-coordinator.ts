@@ -210,13 +210,14 @@ export class GroupCoordinator {
    */
   async commitTransactionalOffsets(
     request: TxnOffsetCommitRequest,
+    topicIdOf: (topic: string) => string,
     verification: unknown,
   ): Promise<TxnOffsetCommitResponse> {
     const { groupId, producerId, producerEpoch } = request
     try {
       return await this.#runtime.write(
         this.partitionFor(groupId),
-        (shard) => shard.offsets.commitTransactional(request),
+        (shard) => shard.offsets.commitTransactional(request, topicIdOf),
         { producerId, producerEpoch, verification },
       )
     } catch (reason) {

@@ -378,6 +378,74 @@ const writes: Scenario[] = [
   },
 ]
 
+/** A log with a committed, an aborted and an open transaction, and records outside of any between them. */
+async function mixedLog(probe: Probe, topic: { name: string; id: string }): Promise<void> {
+  const done = await init(probe, `${topic.name}-1`)
+  const undone = await init(probe, `${topic.name}-2`)
+  const write = (producer: Producer, sequence: number) =>
+    probe.quietly('Produce', 12, produce(12, topic, producer, sequence))
+  await write(done, 0)
+  await write(undone, 0)
+  await probe.quietly('Produce', 12, produceBody(12, topic, batch(3)))
+  await write(undone, 2)
+  const finish = async (producer: Producer, committed: boolean): Promise<Producer> => {
+    const answer = await probe.quietly('EndTxn', 5, { ...producer, committed })
+    await rest(probe, producer.transactionalId)
+    return { ...producer, producerEpoch: answer.producerEpoch }
+  }
+  const next = await finish(undone, false)
+  await write(done, 2)
+  await finish(done, true)
+  await write(next, 0)
+  await probe.quietly('Produce', 12, produceBody(12, topic, batch(3)))
+}
+
+const reads: Scenario[] = [
+  {
+    title: 'what is read of transactions',
+    api: 'Fetch',
+    from: 4,
+    run: async (probe, version, name) => {
+      const topic = { name, id: await makeTopic(probe, name) }
+      await mixedLog(probe, topic)
+      for (const isolationLevel of [0, 1]) {
+        for (const fetchOffset of [0, 2, 5, 9, 12, 14, 17, 20, 21]) {
+          const partitions = [{ partition: 0, fetchOffset, partitionMaxBytes: 1_000_000 }]
+          const which = version >= 13 ? { topicId: topic.id } : { topic: name }
+          const body = {
+            maxWaitMs: 0,
+            minBytes: 0,
+            maxBytes: 1_000_000,
+            isolationLevel,
+            topics: [{ ...which, partitions }],
+          }
+          const answer = await probe.send('Fetch', version, body)
+          for (const data of answer.responses?.[0]?.partitions ?? []) {
+            // The bytes have times in them; where batches begin and end is compared.
+            data.records = (data.records ?? []).reduce((sum: number, bytes: Buffer) => sum + bytes.length, 0)
+          }
+        }
+      }
+    },
+  },
+  {
+    title: 'where a log ends for whom',
+    api: 'ListOffsets',
+    from: 2,
+    run: async (probe, version, name) => {
+      await mixedLog(probe, { name, id: await makeTopic(probe, name) })
+      for (const isolationLevel of [0, 1]) {
+        for (const timestamp of [-1, -2, 0, 1, ...(version >= 7 ? [-3] : [])]) {
+          const topics = [{ name, partitions: [{ partitionIndex: 0, timestamp }] }]
+          const answer = await probe.send('ListOffsets', version, { replicaId: -1, isolationLevel, topics })
+          const found = answer.topics?.[0]?.partitions?.[0]
+          if (found?.timestamp > 0) found.timestamp = 1
+        }
+      }
+    },
+  },
+]
+
 function offsetsBody(version: number, producer: Producer, groupId: string, topic: string, more: Body = {}): Body {
   const { partition = 0, offset = 7, metadata = 'm', ...member } = more
   const partitions = [
@@ -573,6 +641,7 @@ export const transactionScenarios: readonly Scenario[] = [
   ...partitions,
   ...ends,
   ...writes,
+  ...reads,
   ...offsets,
   ...admin,
 ]

@@ -2,6 +2,7 @@ import { errorAfterAppend } from '../../coordinator/coordinator-error.ts'
 import { GROUP_TOPIC, refuseTransactionalCommit } from '../../coordinator/group-coordinator.ts'
 import { errorOfCode, errors, type KafkaError } from '../../protocol/errors.ts'
 import { TxnOffsetCommitRequest, TxnOffsetCommitResponse } from '../../protocol/messages/txn-offset-commit.ts'
+import { ZERO_UUID } from '../../protocol/uuid.ts'
 import { PartitionAnswers } from '../partition-answers.ts'
 import type { TransactionSupport } from '../transaction-verifier.ts'
 import { defineHandler, type Services } from '../types.ts'
@@ -65,5 +66,6 @@ async function commit(request: TxnOffsetCommitRequest, apiVersion: number, servi
   const batch = { producerId, producerEpoch, baseSequence: NO_SEQUENCE }
   const verified = await verifier.verify(partition, transactionalId, batch, supportOf(apiVersion))
   if (!('producerId' in verified)) return refuse(errorAfterAppend(verified))
-  return groups.commitTransactionalOffsets(request, verified.guard)
+  const topicIdOf = (topic: string) => services.image.topics.byName(topic)?.id ?? ZERO_UUID
+  return groups.commitTransactionalOffsets(request, topicIdOf, verified.guard)
 }

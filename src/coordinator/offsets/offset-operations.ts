@@ -80,9 +80,25 @@ export class OffsetOperations {
     return { records, response: { throttleTimeMs: 0, topics } }
   }
 
-  /** As `commit`, for offsets that count once the transaction has been committed. */
-  commitTransactional(request: TxnOffsetCommitRequest): Result<TxnOffsetCommitResponse> {
-    this.#validateTransactionalCommit(request)
+  /** As `commit`, for offsets that count once the transaction has been committed. `topicIdOf`: of a topic that is known. */
+  commitTransactional(
+    request: TxnOffsetCommitRequest,
+    topicIdOf: (topic: string) => string,
+  ): Result<TxnOffsetCommitResponse> {
+    try {
+      return this.#commitTransactional(request, topicIdOf)
+    } catch (reason) {
+      if (!(reason instanceof CoordinatorError) || reason.error !== errors.STALE_MEMBER_EPOCH) throw reason
+      // Producers know generations only.
+      throw new CoordinatorError(errors.ILLEGAL_GENERATION)
+    }
+  }
+
+  #commitTransactional(
+    request: TxnOffsetCommitRequest,
+    topicIdOf: (topic: string) => string,
+  ): Result<TxnOffsetCommitResponse> {
+    const check = this.#validateTransactionalCommit(request)
     const nowMs = this.#time.nowMs()
     const records: CoordinatorRecord[] = []
     const topics = request.topics.map(({ name, partitions }) => ({
@@ -92,6 +108,7 @@ export class OffsetOperations {
         if ((partition.committedMetadata?.length ?? 0) > this.#config.offsetMetadataMaxChars) {
           return { partitionIndex, errorCode: errors.OFFSET_METADATA_TOO_LARGE.code }
         }
+        check?.(topicIdOf(name), partitionIndex)
         const key = { group: request.groupId, topic: name, partition: partitionIndex }
         records.push(commitRecord(key, { ...partition, commitTimestamp: NONE }, ZERO_UUID, nowMs, NONE))
         return { partitionIndex, errorCode: errors.NONE.code }
@@ -100,13 +117,14 @@ export class OffsetOperations {
     return { records, response: { throttleTimeMs: 0, topics } }
   }
 
-  #validateTransactionalCommit({ groupId, memberId, groupInstanceId, generationId }: TxnOffsetCommitRequest): void {
+  #validateTransactionalCommit(request: TxnOffsetCommitRequest): CommitCheck | undefined {
+    const { groupId, memberId, groupInstanceId, generationId } = request
     let group: Group | undefined = this.#groups.get(groupId)
     if (group === undefined) {
       if (generationId >= 0) throw new CoordinatorError(errors.ILLEGAL_GENERATION)
       group = this.#groups.classicOrNew(groupId)!
     }
-    group.validateOffsetCommit({ memberId, groupInstanceId, generationId, isTransactional: true })
+    return group.validateOffsetCommit({ memberId, groupInstanceId, generationId, isTransactional: true })
   }
 
   #validateCommit(context: ClientContext, request: OffsetCommitRequest): CommitCheck | undefined {

@@ -18,7 +18,7 @@ async function commit(harness: Harness, offset: number, more: object = {}): Prom
     topics: [{ name: 'topic', partitions }],
   }
   const response = await harness.done(
-    harness.coordinator.commitTransactionalOffsets({ ...request, ...more }, undefined),
+    harness.coordinator.commitTransactionalOffsets({ ...request, ...more }, () => ZERO_UUID, undefined),
   )
   return response.topics[0]!.partitions[0]!.errorCode
 }
