@@ -20,6 +20,7 @@ import { codecFromId } from '../protocol/records/batch.ts'
 import { MetadataLogError } from '../replication/raft/types.ts'
 import { ReplicaManager } from '../replication/replica-manager.ts'
 import { ServedApis } from './apis.ts'
+import { DirectoryPublisher } from './directory-publisher.ts'
 import { Dispatcher } from './dispatch.ts'
 import { FetchSessionCache } from './fetch-sessions.ts'
 import { type BoundListener, type ConnectionLimits, Connections } from './listener.ts'
@@ -156,13 +157,14 @@ async function serve(
     endPoints: endpoints.map(registered),
     controllerEndPoints: controllerEndpoints.map(registered),
     rack: config.rack,
-    directories: storage.directoryIds,
+    directories: [...storage.directoryIds.values()],
   })
   await controller.publishTo([
     new ConfigPublisher(config, controller.image, logger),
     services.quotas,
     services.clientMetrics,
     new ReplicaPublisher(services.replicas, controller.image),
+    services.directories,
     new GroupPublisher(config.nodeId, controller.image, services.groups),
     new TransactionPublisher(config.nodeId, controller.image, services.transactions),
     new SharePublisher(config.nodeId, controller.image, services.shares.coordinator),
@@ -234,6 +236,12 @@ function makeServices(
     quorum: controller.quorum,
     replicas,
     logs: storage.logs,
+    directories: new DirectoryPublisher({
+      controller,
+      logs: storage.logs,
+      directoryIds: storage.directoryIds,
+      logger,
+    }),
     groups,
     transactions,
     shares: new ShareGroups(config, platform, logger, controller, replicas),

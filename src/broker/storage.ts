@@ -19,8 +19,8 @@ export interface Storage {
   readonly clusterId: string
   /** directory.id of the metadata log's directory. */
   readonly metadataDirectoryId: string
-  /** directory.id of every log directory that has one. */
-  readonly directoryIds: readonly string[]
+  /** directory.id of every log directory that has one, by its path. */
+  readonly directoryIds: ReadonlyMap<string, string>
   readonly logs: LogManager
   /** Lets go of directories that hold no partitions; the others go with `logs`. */
   release(): void
@@ -61,7 +61,11 @@ function asStartupError(error: unknown): unknown {
 }
 
 function idsOf(config: BrokerConfig, { clusterId, directoryIds }: LoadedDirectories) {
-  const ids = config.logDirs.map((directory) => directoryIds.get(directory)).filter((id) => id !== undefined)
+  const ids = new Map<string, string>()
+  for (const directory of config.logDirs) {
+    const id = directoryIds.get(directory)
+    if (id !== undefined) ids.set(directory, id)
+  }
   const metadataDirectoryId = directoryIds.get(config.metadataLogDir)
   if (metadataDirectoryId === undefined) throw new StartupError(`${config.metadataLogDir} has no directory.id`)
   return { clusterId, metadataDirectoryId, directoryIds: ids }

@@ -13,6 +13,7 @@ import type { InputOf, Message, MessageOf } from '../protocol/schema.ts'
 import type { MetadataQuorum } from '../replication/raft/metadata-quorum.ts'
 import type { ReplicaManager } from '../replication/replica-manager.ts'
 import type { ServedApis } from './apis.ts'
+import type { DirectoryPublisher } from './directory-publisher.ts'
 import type { FetchSessionCache } from './fetch-sessions.ts'
 import type { ProducerIds } from './producer-ids.ts'
 import type { Quotas } from './quotas/quotas.ts'
@@ -69,6 +70,7 @@ export interface Services {
   readonly quorum: MetadataQuorum
   readonly replicas: ReplicaManager
   readonly logs: LogManager
+  readonly directories: DirectoryPublisher
   readonly groups: GroupCoordinator
   readonly transactions: TransactionCoordinator
   readonly verifier: TransactionVerifier

@@ -6,6 +6,7 @@ import { partitionRecord } from '../metadata/snapshot-records.ts'
 import type { PartitionImage } from '../metadata/types.ts'
 import { silentLogger } from '../platform/logger.ts'
 import { errorOfCode } from '../protocol/errors.ts'
+import { directoryRecords } from './assign-directories.ts'
 import { ControllerWorld, DIRECTORY_ID } from './controller.testkit.ts'
 import { electLeaders } from './elect-leaders.ts'
 import { firstState } from './placement.ts'
@@ -151,5 +152,17 @@ describe('unregisterRecords', () => {
     apply(context, unregisterRecords(context, 1, 50))
     expect(context.head.brokers.get(1)).toMatchObject({ epoch: 51, fenced: false, directories: [DIRECTORY_ID] })
     expect(() => unregisterRecords(context, 9, 52)).toThrow('not currently registered')
+  })
+})
+
+describe('directoryRecords (KIP-858)', () => {
+  test('say where a replica is, once', () => {
+    const context = clusterWith({})
+    const assignment = { topicId: TOPIC_ID, partition: 0, directoryId: TOPIC_ID }
+    expect(apply(context, directoryRecords(context, [assignment]))).toMatchObject({
+      directories: [TOPIC_ID, DIRECTORY_ID],
+      leaderEpoch: 0,
+    })
+    expect(directoryRecords(context, [assignment, { ...assignment, partition: 9 }])).toEqual([])
   })
 })

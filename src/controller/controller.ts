@@ -27,6 +27,7 @@ import { MetadataQuorum } from '../replication/raft/metadata-quorum.ts'
 import { readSnapshot } from '../replication/raft/snapshot-file.ts'
 import type { VoterEndpoint } from '../replication/raft/types.ts'
 import { alterConfigs, incrementalAlterConfigs, type ResourceResult } from './alter-configs.ts'
+import { type DirectoryAssignment, directoryRecords } from './assign-directories.ts'
 import { autoTopic } from './auto-topics.ts'
 import { createPartitions, deleteTopics } from './change-topics.ts'
 import { alterClientQuotas } from './client-quotas.ts'
@@ -201,6 +202,11 @@ export class Controller {
 
   alterClientQuotas(request: AlterClientQuotasRequest): Promise<AlterClientQuotasResponse> {
     return this.#run((context) => alterClientQuotas(context, request))
+  }
+
+  /** Writes down in which of its directories this node has replicas, where that is news. */
+  assignDirectories(assignments: readonly DirectoryAssignment[]): Promise<void> {
+    return this.#run((context) => ({ records: directoryRecords(context, assignments), response: undefined }))
   }
 
   /** Rejects with Refusal for a broker that is not registered. */
