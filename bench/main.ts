@@ -4,6 +4,7 @@
  *   idle memory: resident set after that, at rest
  *   produce, consume: CPU seconds per GB of 1 KB records, as /proc counts them for the broker's process
  *   compact: CPU seconds per GB of 1 KB records, of which half stay
+ *   group: until 100 consumers (KIP-848) have each their share of 1,000 partitions
  *   transactions: CPU seconds for 1,000 small transactions, of one partition each, 1,000 of them a second
  *
  * `npm run bench [-- GIGABYTES]`. Figures of single runs on a shared machine scatter; the ratios are steadier.
@@ -13,6 +14,7 @@ import type { Broker } from '../conformance/harness/broker.ts'
 import { startOracle } from '../conformance/harness/oracle.ts'
 import { startOttla } from '../conformance/harness/ottla.ts'
 import { measureCompaction } from './compaction.ts'
+import { measureGroup } from './groups.ts'
 import { Client, consume, createTopic, endOffset, PARTITIONS, produce } from './load.ts'
 import { measureTransactions } from './transactions.ts'
 
@@ -36,6 +38,8 @@ interface Figures {
   produceMbPerSecond: number
   consumeMbPerSecond: number
   compactCpuPerGb: number
+  groupSettleMs: number
+  groupCpuSeconds: number
   transactionCpuPerThousand: number
 }
 
@@ -84,6 +88,7 @@ async function measure(start: (options: object) => Promise<Broker>, totalBytes: 
   const consumed = await measured(broker, () => consume(broker.port, 'load', end))
   await broker.stop()
   rmSync(home.dir, { recursive: true, force: true })
+  const group = await measureGroup(start, cpuSeconds)
   return {
     startMs: startsMs.sort((a, b) => a - b)[STARTS >> 1]!,
     idleRssMb,
@@ -92,6 +97,8 @@ async function measure(start: (options: object) => Promise<Broker>, totalBytes: 
     produceMbPerSecond: produced.mbPerSecond,
     consumeMbPerSecond: consumed.mbPerSecond,
     compactCpuPerGb: await measureCompaction(start, totalBytes, cpuSeconds),
+    groupSettleMs: group.settleMs,
+    groupCpuSeconds: group.cpuSeconds,
     transactionCpuPerThousand: await measureTransactions(start, cpuSeconds),
   }
 }
@@ -104,6 +111,8 @@ const ROWS: ReadonlyArray<readonly [keyof Figures, string]> = [
   ['produceMbPerSecond', 'produce, MB/s'],
   ['consumeMbPerSecond', 'consume, MB/s'],
   ['compactCpuPerGb', 'compact, CPU s/GB'],
+  ['groupSettleMs', 'group of 100 settles, ms'],
+  ['groupCpuSeconds', 'group of 100 settles, CPU s'],
   ['transactionCpuPerThousand', '1,000 transactions/s, CPU s/1,000'],
 ]
 

@@ -32,6 +32,11 @@ export function runOldJavaRoundTrip(version: string, args: readonly string[]): P
   return runClient('OldRoundTrip', version, args)
 }
 
+/** What consumers with group.protocol=consumer see; see ConsumerProtocol.java. */
+export function runConsumerProtocol(version: string, args: readonly string[]): Promise<RunResult> {
+  return runClient('ConsumerProtocol', version, args)
+}
+
 /** Copies in transactions; see Copiers.java for the arguments. */
 export function runCopiers(version: string, args: readonly string[]): Promise<RunResult> {
   return runClient('Copiers', version, args)

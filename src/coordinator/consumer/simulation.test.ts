@@ -53,7 +53,7 @@ class Simulation {
     else if (command.do === 'release') harness.log.release()
     else if (command.do === 'fail') harness.log.failures.push(new LogError('KAFKA_STORAGE_ERROR', 'broken'))
     else if (command.do === 'grow') await this.#grow(command.topic)
-    else this.#act(command)
+    else if ('client' in command) this.#act(command)
     await harness.settle()
     for (const client of this.clients) this.#hear(client)
     this.#check()
@@ -93,7 +93,7 @@ class Simulation {
     if (client.waiting !== undefined) return
     if (command.do === 'leave' || command.do === 'absent') this.#leave(client, command)
     else if (command.do === 'subscribe')
-      this.#subscribe(client, { subscribedTopicNames: command.topics, subscribedTopicRegex: '' })
+      this.#subscribe(client, { subscribedTopicNames: [...command.topics], subscribedTopicRegex: '' })
     else if (command.do === 'match')
       this.#subscribe(client, { subscribedTopicNames: [], subscribedTopicRegex: command.regex })
     else this.#beat(client, command.do === 'full')
