@@ -4,7 +4,7 @@ import { defineConfig } from 'rolldown'
 /** Best effort: without the cache a start takes longer, and that is all. */
 const codeCache = {
   name: 'code-cache',
-  closeBundle() {
+  writeBundle() {
     const { status } = spawnSync(process.execPath, ['scripts/code-cache.js'], { stdio: 'inherit', timeout: 60_000 })
     if (status !== 0) this.warn('no code cache could be made; every start will compile the bundle')
   },

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { ReadBuffers } from '../log/read-buffers.ts'
 import { silentLogger } from '../platform/logger.ts'
 import type { Connection } from '../platform/network.ts'
 import { VirtualTime } from '../platform/virtual-time.ts'
@@ -28,7 +29,11 @@ class FakeSocket implements Connection {
   isDestroyed = false
 
   handle(): void {}
-  write(chunks: readonly Buffer[]): boolean {
+  /** What says that the latest chunks have been taken by the system. */
+  taken: (() => void) | undefined
+
+  write(chunks: readonly Buffer[], taken?: () => void): boolean {
+    this.taken = taken
     this.sent.push(Buffer.concat(chunks).toString())
     return true
   }
@@ -60,6 +65,7 @@ function setUp(options: { memoryBytes?: number; maxRequestBytes?: number; sync?:
   const time = new VirtualTime()
   const log: string[] = []
   const memory = new RequestMemory(options.memoryBytes ?? 0)
+  const readBuffers = new ReadBuffers()
   const info: ConnectionInfo = {
     id: 1,
     listenerName: 'PLAINTEXT',
@@ -76,6 +82,7 @@ function setUp(options: { memoryBytes?: number; maxRequestBytes?: number; sync?:
   const connection = new BrokerConnection(socket, info, {
     maxRequestBytes: options.maxRequestBytes ?? 100 * 1024 * 1024,
     memory,
+    readBuffers,
     time,
     logger: { ...silentLogger, info: (message) => log.push(message) },
     onClosed: () => {},
@@ -93,7 +100,7 @@ function setUp(options: { memoryBytes?: number; maxRequestBytes?: number; sync?:
     await settle()
   }
   const tags = () => started.map(({ tag }) => tag)
-  return { socket, started, tags, answer, time, memory, connection, info, log, settle }
+  return { socket, started, tags, answer, time, memory, readBuffers, connection, info, log, settle }
 }
 
 describe('BrokerConnection', () => {
@@ -117,6 +124,18 @@ describe('BrokerConnection', () => {
     expect(tags()).toEqual([])
     await time.advance(1)
     expect(tags()).toEqual([2])
+  })
+
+  it('gives read buffers back when their bytes have been sent, not before', async () => {
+    const { connection, answer, socket, readBuffers } = setUp()
+    connection.data(request(METADATA, 1))
+    const lent = readBuffers.take(100_000)
+    await answer(1, [Buffer.from('header'), lent])
+    expect(socket.sent.length).toBe(1)
+    expect(readBuffers.hasLent([lent])).toBe(true)
+    socket.taken!()
+    expect(readBuffers.hasLent([lent])).toBe(false)
+    expect(readBuffers.take(100_000).buffer).toBe(lent.buffer)
   })
 
   it('lets Produce requests in a row overlap, and answers them in order', async () => {

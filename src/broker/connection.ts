@@ -1,3 +1,4 @@
+import type { ReadBuffers } from '../log/read-buffers.ts'
 import type { Logger } from '../platform/logger.ts'
 import type { Connection, ConnectionHandler } from '../platform/network.ts'
 import type { Scheduled, Time } from '../platform/time.ts'
@@ -37,6 +38,8 @@ interface Slot {
 export interface ConnectionOptions {
   readonly maxRequestBytes: number
   readonly memory: RequestMemory
+  /** Where what fetches read comes from, and goes back to. */
+  readonly readBuffers: ReadBuffers
   readonly serve: Serve
   readonly time: Time
   readonly logger: Logger
@@ -243,10 +246,17 @@ export class BrokerConnection implements ConnectionHandler {
     if (chunks.length > 0) {
       // A few hundred bytes are sooner joined than explained to the system piece by piece.
       const isSmall = chunks.length > 1 && sizeBytes <= JOIN_BELOW_BYTES
-      this.#connection.write(isSmall ? [Buffer.concat(chunks, sizeBytes)] : chunks)
+      if (isSmall) this.#connection.write([Buffer.concat(chunks, sizeBytes)])
+      else this.#write(chunks)
       this.lastActiveMs = this.#options.time.monotonicMs()
     }
     if (isLast) this.#end(undefined)
+  }
+
+  #write(chunks: readonly Buffer[]): void {
+    const { readBuffers } = this.#options
+    if (readBuffers.hasLent(chunks)) this.#connection.write(chunks, () => readBuffers.giveBack(chunks))
+    else this.#connection.write(chunks)
   }
 
   /** `reason` undefined: it has been logged already. */

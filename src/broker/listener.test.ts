@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { ReadBuffers } from '../log/read-buffers.ts'
 import { silentLogger } from '../platform/logger.ts'
 import type { Connection, ConnectionHandler, Network } from '../platform/network.ts'
 import { VirtualTime } from '../platform/virtual-time.ts'
@@ -87,6 +88,7 @@ async function setUp(change: Partial<ConnectionLimits> = {}) {
     limits: () => limits,
     maxRequestBytes: 100,
     memory: new RequestMemory(0),
+    readBuffers: new ReadBuffers(),
     time,
     logger: silentLogger,
   })

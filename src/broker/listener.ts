@@ -1,3 +1,4 @@
+import type { ReadBuffers } from '../log/read-buffers.ts'
 import type { Logger } from '../platform/logger.ts'
 import type { Connection, ConnectionHandler, Listener, Network } from '../platform/network.ts'
 import type { Scheduled, Time } from '../platform/time.ts'
@@ -26,6 +27,7 @@ export interface ConnectionsOptions {
   readonly limits: () => ConnectionLimits
   readonly maxRequestBytes: number
   readonly memory: RequestMemory
+  readonly readBuffers: ReadBuffers
   readonly time: Time
   readonly logger: Logger
 }
@@ -170,7 +172,7 @@ export class Connections {
 
   #admit(gate: Gate): void {
     const { connection, name: listenerName, kind: listenerKind } = gate
-    const { memory, time, logger, maxRequestBytes } = this.#options
+    const { memory, readBuffers, time, logger, maxRequestBytes } = this.#options
     const { remoteAddress, remotePort } = connection
     const sameAddress = this.#byAddress.get(remoteAddress) ?? 0
     if (sameAddress >= this.#options.limits().perAddress(remoteAddress)) {
@@ -200,6 +202,7 @@ export class Connections {
     const served = new BrokerConnection(connection, info, {
       maxRequestBytes,
       memory,
+      readBuffers,
       serve: this.#serve!,
       time,
       logger,

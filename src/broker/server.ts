@@ -11,6 +11,7 @@ import { SharePublisher } from '../coordinator/share/share-publisher.ts'
 import { transactionConfig } from '../coordinator/transactions/transaction-config.ts'
 import { TRANSACTION_TOPIC, TransactionCoordinator } from '../coordinator/transactions/transaction-coordinator.ts'
 import { TransactionPublisher } from '../coordinator/transactions/transaction-publisher.ts'
+import { ReadBuffers } from '../log/read-buffers.ts'
 import type { MetadataImage } from '../metadata/image.ts'
 import { ConfigResourceType } from '../metadata/types.ts'
 import { diskErrorCode } from '../platform/disk.ts'
@@ -74,17 +75,19 @@ export async function startServer(config: BrokerConfig, platform: Platform, logg
   checkSupported(config)
   const policies = await loadPolicies(config, platform)
   const memory = new RequestMemory(config.get('queued.max.request.bytes'))
+  const readBuffers = new ReadBuffers()
   const connections = new Connections({
     limits: () => limitsOf(config),
     maxRequestBytes: config.get('socket.request.max.bytes'),
     memory,
+    readBuffers,
     time: platform.time,
     logger,
   })
   let storage: Storage | undefined
   try {
     const bound = await bindListeners(config, platform, connections)
-    storage = openStorage(config, platform, logger)
+    storage = openStorage(config, platform, logger, readBuffers)
     return await serve(config, platform, logger, connections, bound, storage, policies)
   } catch (error) {
     await connections.close(0)

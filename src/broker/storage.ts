@@ -3,6 +3,7 @@ import { StartupError } from '../config/startup-error.ts'
 import { resolveTopicConfig } from '../config/topic-config.ts'
 import type { CleanerSettings } from '../log/cleaner/log-cleaner.ts'
 import { LogManager } from '../log/log-manager.ts'
+import type { ReadBuffers } from '../log/read-buffers.ts'
 import { TailBudget } from '../log/tail-cache.ts'
 import { type LoadedDirectories, openDirectories } from '../metadata/format/format.ts'
 import { type DirectoryLock, diskErrorCode } from '../platform/disk.ts'
@@ -30,7 +31,12 @@ export interface Storage {
  * Locks the directories, finds out whose they are (formatting them where that may be), and loads the partitions. Throws
  * StartupError, and then has touched nothing.
  */
-export function openStorage(config: BrokerConfig, platform: Platform, logger: Logger): Storage {
+export function openStorage(
+  config: BrokerConfig,
+  platform: Platform,
+  logger: Logger,
+  readBuffers: ReadBuffers,
+): Storage {
   const locks = new Map<string, DirectoryLock>()
   const release = () => {
     for (const lock of locks.values()) lock.release()
@@ -39,7 +45,7 @@ export function openStorage(config: BrokerConfig, platform: Platform, logger: Lo
   try {
     for (const directory of config.allDirs) locks.set(directory, lockDirectory(platform, directory))
     const loaded = openDirectories(platform, config)
-    const logs = openLogs(config, platform, logger, locks)
+    const logs = openLogs(config, platform, logger, readBuffers, locks)
     for (const directory of config.logDirs) locks.delete(directory)
     return { ...idsOf(config, loaded), logs, release }
   } catch (error) {
@@ -75,6 +81,7 @@ function openLogs(
   config: BrokerConfig,
   platform: Platform,
   logger: Logger,
+  readBuffers: ReadBuffers,
   locks: ReadonlyMap<string, DirectoryLock>,
 ): LogManager {
   const defaults = logConfigOf(resolveTopicConfig(new Map(), config))
@@ -87,6 +94,7 @@ function openLogs(
       producerIdExpirationMs: config.get('producer.id.expiration.ms'),
       tailCacheBytes: TAIL_CACHE_BYTES,
       tailBudget: new TailBudget(TAIL_BUDGET_BYTES),
+      readBuffers,
     },
     directories: config.logDirs,
     locks,

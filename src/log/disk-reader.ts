@@ -1,14 +1,15 @@
+import type { Time } from '../platform/time.ts'
 import { batchSizeAt } from '../protocol/records/batch.ts'
 import { RecordsError } from '../protocol/records/errors.ts'
 import { LENGTH_AT, LOG_OVERHEAD, RECORDS_AT } from '../protocol/records/layout.ts'
 import { selectBatches } from './batch-range.ts'
 import { DamageError } from './damage-error.ts'
+import type { ReadBuffers } from './read-buffers.ts'
+import { ReadPace } from './read-pace.ts'
 import type { Segment } from './segment.ts'
 import type { SegmentList } from './segment-list.ts'
 import type { FetchData, ReadOptions } from './types.ts'
 
-/** Up to this size a read is made at once: what consumers read is mostly in the page cache. */
-const MAX_SYNC_READ_BYTES = 64 * 1024
 /** Positions remembered, one for each consumer that reads along. */
 const PLACES_KEPT = 16
 /** Segments that rest but keep their file open and their indexes in memory. */
@@ -28,6 +29,13 @@ export class DiskReader {
   /** Grows when segments go: a read that was under way then must not be remembered. */
   #generation = 0
   #open: Segment[] = []
+  readonly #pace: ReadPace
+  readonly #buffers: ReadBuffers
+
+  constructor(time: Time, buffers: ReadBuffers) {
+    this.#pace = new ReadPace(time)
+    this.#buffers = buffers
+  }
 
   /** Batches from `offset` to below `bound`. Throws or rejects with DamageError, or what the disk gives. */
   read(segments: SegmentList, offset: number, bound: number, options: ReadOptions): FetchData | Promise<FetchData> {
@@ -42,20 +50,25 @@ export class DiskReader {
 
   #readAt(place: Place, length: number, bound: number, options: ReadOptions): FetchData | Promise<FetchData> {
     const { segment, positionBytes } = place
-    const target = Buffer.allocUnsafeSlow(length)
+    const target = options.isGivenBack ? this.#buffers.take(length) : Buffer.allocUnsafeSlow(length)
     const file = segment.beginRead()
-    if (length > MAX_SYNC_READ_BYTES) {
+    if (!this.#pace.mayReadNow(length)) {
       return file
         .read(target, positionBytes)
         .finally(() => segment.endRead())
-        .then((count) => this.#select(place, target, count, bound, options))
+        .then((count) => {
+          this.#pace.readInBackground()
+          return this.#select(place, target, count, bound, options)
+        })
     }
     let count: number
+    const startedMs = this.#pace.nowMs()
     try {
       count = file.readSync(target, positionBytes)
     } finally {
       segment.endRead()
     }
+    this.#pace.readNow(startedMs)
     return this.#select(place, target, count, bound, options)
   }
 

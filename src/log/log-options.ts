@@ -2,6 +2,7 @@ import type { Disk } from '../platform/disk.ts'
 import type { Logger } from '../platform/logger.ts'
 import type { Random } from '../platform/random.ts'
 import type { Time } from '../platform/time.ts'
+import type { ReadBuffers } from './read-buffers.ts'
 import type { TailBudget } from './tail-cache.ts'
 import type { LogConfig } from './types.ts'
 
@@ -16,6 +17,7 @@ export interface LogEnvironment {
   /** The newest bytes of each log that are kept in memory for readers at its end; 0 for none. */
   readonly tailCacheBytes: number
   readonly tailBudget: TailBudget
+  readonly readBuffers: ReadBuffers
 }
 
 export interface PartitionLogOptions {

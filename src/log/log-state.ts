@@ -20,7 +20,7 @@ export class LogState {
   readonly epochs: EpochCache
   readonly snapshots: Snapshots
   readonly tail: TailCache
-  readonly reader = new DiskReader()
+  readonly reader: DiskReader
   segments = new SegmentList()
   directory: string
   config: LogConfig
@@ -45,6 +45,7 @@ export class LogState {
     const { disk, tailBudget, tailCacheBytes } = environment
     const { directory } = options
     this.environment = environment
+    this.reader = new DiskReader(environment.time, environment.readBuffers)
     this.name = `${options.topic}-${options.partition}`
     this.directory = directory
     this.config = options.config

@@ -8,6 +8,7 @@ import { ControlType, controlKey, endTxnMarkerValue } from '../protocol/records/
 import { decodeRecords } from '../protocol/records/cursor.ts'
 import type { LogEnvironment, PartitionLogOptions } from './log-options.ts'
 import { PartitionLog } from './partition-log.ts'
+import { ReadBuffers } from './read-buffers.ts'
 import { TailBudget } from './tail-cache.ts'
 import type { FetchData, LogConfig, ReadOptions } from './types.ts'
 
@@ -72,6 +73,7 @@ export function testEnvironment(overrides: Partial<TestEnvironment> = {}): TestE
     producerIdExpirationMs: 86_400_000,
     tailCacheBytes: 0,
     tailBudget: new TailBudget(2 ** 30),
+    readBuffers: new ReadBuffers(),
     ...overrides,
   }
 }

@@ -95,6 +95,8 @@ export interface ReadOptions {
   /** Answer the first batch even if it is larger than `maxBytes`. */
   readonly minOneBatch: boolean
   readonly upTo: ReadUpTo
+  /** The reader gives the buffers back (`ReadBuffers`) when it is through with them, and keeps no slice of them. [false] */
+  readonly isGivenBack?: boolean
 }
 
 export interface AbortedTransaction {

@@ -33,8 +33,12 @@ export interface Connection {
   readonly remotePort: number
   /** To be called once, in the turn in which the connection is accepted. */
   handle(handler: ConnectionHandler): void
-  /** Queues the chunks, in order, without copying. Answers false when the caller should wait for `drained`. */
-  write(chunks: readonly Buffer[]): boolean
+  /**
+   * Queues the chunks, in order, without copying. Answers false when the caller should wait for `drained`. `taken` is
+   * called when the chunks have been handed to the operating system and may be written to again; never, if the connection
+   * ends before that, or if somebody may still read them.
+   */
+  write(chunks: readonly Buffer[], taken?: () => void): boolean
   /** Bytes queued and not yet handed to the operating system. */
   pendingBytes(): number
   pause(): void

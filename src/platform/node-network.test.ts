@@ -122,3 +122,43 @@ it('reads straight into the buffers that a handler offers', async () => {
   connection.destroy()
   await listening.close()
 })
+
+it('says when chunks may be written to again, and what was sent stays what it was', async () => {
+  const server = new Collector()
+  const { listening, connection, accepted } = await pair(server, (each) => each.pause())
+  const chunks = [1, 2, 3].map((value) => Buffer.alloc(4 << 20, value))
+  const expected = Buffer.concat(chunks)
+  let isTaken = false
+  const taken = new Promise<void>((resolve) => {
+    connection.write(chunks, () => {
+      isTaken = true
+      for (const chunk of chunks) chunk.fill(9)
+      resolve()
+    })
+  })
+  // More than the system buffers for a socket that nobody reads.
+  expect([isTaken, connection.pendingBytes() > 0]).toEqual([false, true])
+  accepted.resume()
+  await taken
+  await server.until(() => server.received.length >= expected.length)
+  expect(server.received.equals(expected)).toBe(true)
+  connection.destroy()
+  await listening.close()
+})
+
+it('never says so of chunks that a broken connection held', async () => {
+  const server = new Collector()
+  const { listening, connection, client, accepted } = await pair(server, (each) => each.pause())
+  let isTaken = false
+  connection.write([Buffer.alloc(16 << 20)], () => {
+    isTaken = true
+  })
+  connection.write([Buffer.alloc(16), Buffer.alloc(16)], () => {
+    isTaken = true
+  })
+  connection.destroy()
+  await client.until(() => client.isClosed)
+  expect(isTaken).toBe(false)
+  accepted.destroy()
+  await listening.close()
+})

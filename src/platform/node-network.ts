@@ -33,13 +33,15 @@ class NodeConnection implements Connection {
     if (!this.#isPaused) socket.resume()
   }
 
-  write(chunks: readonly Buffer[]): boolean {
+  write(chunks: readonly Buffer[], taken?: () => void): boolean {
     const socket = this.#socket
-    if (chunks.length === 1) return socket.write(chunks[0]!)
+    const done = taken && ((error?: Error | null) => error == null && taken())
+    if (chunks.length === 1) return socket.write(chunks[0]!, done)
     // Corked writes leave together, as one writev.
     socket.cork()
     let ready = true
-    for (const chunk of chunks) ready = socket.write(chunk)
+    const last = chunks.length - 1
+    for (let index = 0; index <= last; index++) ready = socket.write(chunks[index]!, index === last ? done : undefined)
     socket.uncork()
     return ready
   }

@@ -18,6 +18,8 @@ export interface FetchParams {
   readonly minBytes: number
   readonly maxBytes: number
   readonly maxWaitMs: number
+  /** As in `ReadOptions`. */
+  readonly isGivenBack?: boolean
 }
 
 /** What one fetch asks of one partition. */
@@ -203,7 +205,9 @@ export class FetchReader {
         if (diverging !== undefined) return { ...failed(errors.NONE), ...before, divergingEpoch: diverging }
       }
       const maxBytes = Math.min(spec.maxBytes, restBytes)
-      const data = partition.read(spec.fetchOffset, Math.max(0, maxBytes), minOneBatch && maxBytes >= 0, params.upTo)
+      const oneBatch = minOneBatch && maxBytes >= 0
+      const { upTo, isGivenBack } = params
+      const data = partition.read(spec.fetchOffset, Math.max(0, maxBytes), oneBatch, upTo, isGivenBack)
       // Apache Kafka stumbles over a negative size when there is something to read.
       if (maxBytes < 0 && spec.fetchOffset < partition.bound(params.upTo)) return failed(errors.UNKNOWN_SERVER_ERROR)
       if (!(data instanceof Promise)) return finish(data)

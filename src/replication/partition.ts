@@ -192,8 +192,14 @@ export class Partition {
   }
 
   /** Throws LogError. */
-  read(offset: number, maxBytes: number, minOneBatch: boolean, upTo: ReadUpTo): FetchData | Promise<FetchData> {
-    return this.log.read(offset, { maxBytes, minOneBatch, upTo })
+  read(
+    offset: number,
+    maxBytes: number,
+    minOneBatch: boolean,
+    upTo: ReadUpTo,
+    isGivenBack = false,
+  ): FetchData | Promise<FetchData> {
+    return this.log.read(offset, { maxBytes, minOneBatch, upTo, isGivenBack })
   }
 
   /** The offset that readers who may see `upTo` this stop at. */

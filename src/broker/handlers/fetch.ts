@@ -202,6 +202,8 @@ function paramsOf(request: Request, context: RequestContext, services: Services)
     minBytes: Math.min(request.minBytes, maxBytes),
     maxBytes,
     maxWaitMs: request.maxWaitMs,
+    // Once the response has left, nothing of what was read is used any more.
+    isGivenBack: true,
   }
 }
 
