@@ -8,6 +8,9 @@ import { MAX_INFLATED_BYTES } from '../validator.ts'
 import type { OffsetMap } from './offset-map.ts'
 import type { TransactionTracker } from './transactions.ts'
 
+/** What a record may grow by when its timestamp counts from another one. */
+const MAX_GROWTH_BYTES = 14
+
 export interface FilterContext {
   readonly map: OffsetMap
   readonly transactions: TransactionTracker
@@ -28,6 +31,8 @@ export class BatchFilter {
   readonly #cursor = new RecordCursor()
   /** Which records of the batch at hand stay. */
   #stays = new Uint8Array(1024)
+  /** What batches are built in: a new buffer for each would be much to collect. */
+  #scratch = Buffer.allocUnsafe(64 * 1024)
 
   constructor(context: FilterContext) {
     this.#context = context
@@ -35,7 +40,7 @@ export class BatchFilter {
 
   /**
    * The batch itself where all of it stays, a smaller one, one without records for its producer's or its offsets' sake, or
-   * undefined for nothing. Throws RecordsError.
+   * undefined for nothing. What is answered may stand in memory that the next call overwrites. Throws RecordsError.
    */
   filter(batch: BatchView): Buffer | undefined {
     if (batch.magic !== 2) throw new RecordsError('unsupportedFormat', `magic ${batch.magic} cannot be compacted`)
@@ -95,10 +100,9 @@ export class BatchFilter {
     const { nowMs, deleteRetentionMs } = this.#context
     const options = { ...headerOf(batch), codec: batch.codec, lastOffset: batch.lastOffset }
     const deleteHorizonMs = setsHorizon ? nowMs + deleteRetentionMs : batch.deleteHorizonMs
-    const builder = new BatchBuilder(
-      deleteHorizonMs >= 0 ? { ...options, deleteHorizonMs } : options,
-      RECORDS_AT + records.length,
-    )
+    const mostBytes = RECORDS_AT + records.length + batch.recordCount * MAX_GROWTH_BYTES
+    if (this.#scratch.length < mostBytes) this.#scratch = Buffer.allocUnsafe(mostBytes)
+    const builder = new BatchBuilder(deleteHorizonMs >= 0 ? { ...options, deleteHorizonMs } : options, this.#scratch)
     const cursor = this.#cursor.openRecords(batch, records)
     for (let index = 0; cursor.next(); index++) {
       if (this.#stays[index] === 1) builder.appendFrom(cursor, cursor.offset)

@@ -170,13 +170,14 @@ class LogCleaning {
     while (await reader.fill()) {
       while (reader.next()) {
         const kept = filter.filter(reader.batch)
-        if (kept) writer.add(kept)
-        if (writer.isFull) this.#pace.spend(await writer.writeOut())
+        if (kept) {
+          if (!writer.hasRoomFor(kept.length)) this.#pace.spend(await writer.writeOut())
+          writer.add(kept)
+        }
         if (this.#pace.isTired) await this.#pace.rest()
       }
-      // The next fill overwrites what the batches stand in.
-      this.#pace.spend(await writer.writeOut())
     }
+    this.#pace.spend(await writer.writeOut())
     if (filter.keylessRecords > 0) {
       const { environment, name } = this.#state
       environment.logger.warn(`Removed ${filter.keylessRecords} records without a key from ${name}`)

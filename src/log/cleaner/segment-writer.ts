@@ -5,48 +5,39 @@ import type { Segment } from '../segment.ts'
 export class SegmentWriter {
   readonly #segment: Segment
   readonly #indexIntervalBytes: number
-  readonly #bufferBytes: number
   readonly #view = new BatchView(Buffer.alloc(0))
-  #pieces: Buffer[] = []
+  #buffer: Buffer
   #bytes = 0
 
   constructor(segment: Segment, indexIntervalBytes: number, bufferBytes: number) {
     this.#segment = segment
     this.#indexIntervalBytes = indexIntervalBytes
-    this.#bufferBytes = bufferBytes
+    this.#buffer = Buffer.allocUnsafe(bufferBytes)
   }
 
-  /** Whether `writeOut` should follow. */
-  get isFull(): boolean {
-    return this.#bytes >= this.#bufferBytes
+  /** Whether `add` has room for so many bytes; if not, `writeOut` must come first. */
+  hasRoomFor(bytes: number): boolean {
+    return this.#bytes === 0 || this.#bytes + bytes <= this.#buffer.length
   }
 
-  /** Takes a batch, which must not change before `writeOut`. Batches that lie side by side are written as one piece. */
+  /** Takes a copy of a batch. */
   add(batch: Buffer): void {
-    this.#bytes += batch.length
-    const last = this.#pieces[this.#pieces.length - 1]
-    if (last?.buffer === batch.buffer && last.byteOffset + last.length === batch.byteOffset) {
-      const joined = Buffer.from(last.buffer, last.byteOffset, last.length + batch.length)
-      this.#pieces[this.#pieces.length - 1] = joined
-    } else this.#pieces.push(batch)
+    if (batch.length > this.#buffer.length) this.#buffer = Buffer.allocUnsafe(batch.length)
+    this.#bytes += batch.copy(this.#buffer, this.#bytes)
   }
 
   /** Answers how many bytes it wrote. Rejects with what the disk gives, or RangeError for an offset too far away. */
   async writeOut(): Promise<number> {
-    const pieces = this.#pieces
     const bytes = this.#bytes
     if (bytes === 0) return 0
-    this.#pieces = []
-    this.#bytes = 0
     const segment = this.#segment
-    await segment.file.write(pieces, segment.sizeBytes)
-    for (const piece of pieces) {
-      for (let at = 0; at < piece.length; at = this.#view.end) {
-        this.#view.moveTo(piece, at)
-        if (!segment.canHold(this.#view.lastOffset)) throw new RangeError(`offset ${this.#view.lastOffset}`)
-        segment.addBatch(this.#view, this.#indexIntervalBytes)
-      }
+    await segment.file.write([this.#buffer.subarray(0, bytes)], segment.sizeBytes)
+    for (let at = 0; at < bytes; at = this.#view.end) {
+      this.#view.moveTo(this.#buffer, at)
+      if (!segment.canHold(this.#view.lastOffset)) throw new RangeError(`offset ${this.#view.lastOffset}`)
+      segment.addBatch(this.#view, this.#indexIntervalBytes)
     }
+    this.#bytes = 0
     return bytes
   }
 }

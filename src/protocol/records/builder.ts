@@ -64,13 +64,17 @@ export class BatchBuilder {
   private baseTimestamp: number
   private highestTimestamp: number = layout.NO_TIMESTAMP
 
-  /** `capacityBytes`: a guess of the size before compression; the builder grows as needed. */
-  constructor(options: BatchOptions = {}, capacityBytes = FIRST_CAPACITY) {
+  /**
+   * `capacity`: a guess of the size before compression, in bytes, or memory to build in, in which the batch may stand
+   * then; the builder takes more as needed.
+   */
+  constructor(options: BatchOptions = {}, capacity: number | Buffer = FIRST_CAPACITY) {
     this.options = options
     this.baseOffset = options.baseOffset ?? 0
     this.lastOffset = this.baseOffset - 1
     this.baseTimestamp = options.deleteHorizonMs ?? layout.NO_TIMESTAMP
-    this.buffer = Buffer.allocUnsafe(Math.max(capacityBytes, layout.RECORDS_AT))
+    this.buffer = typeof capacity === 'number' ? Buffer.allocUnsafe(Math.max(capacity, layout.RECORDS_AT)) : capacity
+    if (this.buffer.length < layout.RECORDS_AT) throw new RangeError(`${this.buffer.length} bytes to build a batch in`)
   }
 
   get recordCount(): number {
