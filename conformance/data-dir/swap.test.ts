@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test } from 'vitest'
-import type { Broker, BrokerHome } from '../harness/broker.ts'
+import { type Broker, type BrokerHome, type BrokerOptions, newHome } from '../harness/broker.ts'
 import { fingerprint } from '../harness/java.ts'
 import { startOracle } from '../harness/oracle.ts'
 import { startTarget } from '../harness/target.ts'
@@ -41,3 +41,13 @@ test('Ottla goes on where Apache Kafka stopped, then Apache Kafka again', () =>
 
 test('each recovers what the other left when it was killed', () =>
   handOver(startTarget, [startOracle, startTarget], kill))
+
+test('several log directories: both know in which of them each partition is', () => {
+  const inTwo =
+    (start: (options: BrokerOptions) => Promise<Broker>): Start =>
+    async (options) => {
+      const home = options.home ?? (await newHome('swap'))
+      return start({ home, overrides: { 'log.dirs': `${home.dataDir},${home.dataDir}-2` } })
+    }
+  return handOver(inTwo(startTarget), [inTwo(startOracle), inTwo(startTarget)], stop)
+})
