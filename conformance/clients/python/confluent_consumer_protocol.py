@@ -3,7 +3,7 @@
 import sys
 import time
 
-from confluent_kafka import Consumer, Producer
+from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 BOOTSTRAP, TOPIC = sys.argv[1:3]
@@ -49,8 +49,10 @@ seen = poll_until(lambda values: len(values) == RECORDS, [a, b])
 print("seen", len(seen))
 poll_until(lambda _: len(a.assignment()) == 2 and len(b.assignment()) == 2, [a, b])
 print("shared")
-a.commit(asynchronous=False)
-b.commit(asynchronous=False)
+for each in (a, b):
+    offsets = [TopicPartition(TOPIC, assigned.partition, RECORDS // PARTITIONS) for assigned in each.assignment()]
+    for committed in each.commit(offsets=offsets, asynchronous=False):
+        assert committed.error is None, committed
 b.close()
 poll_until(lambda _: len(a.assignment()) == PARTITIONS, [a])
 print("alone")
