@@ -387,10 +387,42 @@ const telemetryScenarios: readonly Scenario[] = [
   },
 ]
 
+const offsetScenarios: readonly Scenario[] = [
+  {
+    title: 'every special timestamp in every version',
+    api: 'ListOffsets',
+    from: 1,
+    run: async (probe, version, name) => {
+      await makeTopic(probe, name)
+      await write(probe, name, batch(3))
+      for (const timestamp of [-1, -2, -3, -4, -5, -6, -7, -100]) {
+        const topics = [{ name, partitions: [{ partitionIndex: 0, timestamp }] }]
+        await probe.send('ListOffsets', version, { replicaId: -1, topics }, `timestamp ${timestamp}`)
+      }
+    },
+  },
+  {
+    title: 'topics by their ids: unknown, zero, known',
+    api: 'OffsetCommit',
+    from: 10,
+    run: async (probe, version, name) => {
+      const id = await makeTopic(probe, name)
+      for (const topicId of [id, NO_ID, CLIENT]) {
+        const partitions = [{ partitionIndex: 0, committedOffset: 5, committedMetadata: 'm' }]
+        const commit = { groupId: name, generationIdOrMemberEpoch: -1, memberId: '', topics: [{ topicId, partitions }] }
+        await probe.send('OffsetCommit', version, commit)
+        const groups = [{ groupId: name, memberEpoch: -1, topics: [{ topicId, partitionIndexes: [0] }] }]
+        await probe.send('OffsetFetch', 10, { groups, requireStable: false })
+      }
+    },
+  },
+]
+
 export const adminScenarios: readonly Scenario[] = [
   ...quotaScenarios,
   ...controllerScenarios,
   ...directoryScenarios,
   ...throttleScenarios,
   ...telemetryScenarios,
+  ...offsetScenarios,
 ]
