@@ -80,6 +80,8 @@ function servedApis(): ServedApi[] {
     serve(apis.ListTransactions, '0-2', () => import('./handlers/list-transactions.ts')),
     serve(apis.ConsumerGroupHeartbeat, '0-1', () => import('./handlers/consumer-group-heartbeat.ts')),
     serve(apis.ConsumerGroupDescribe, '0-1', () => import('./handlers/consumer-group-describe.ts')),
+    serve(apis.ShareGroupHeartbeat, '1', () => import('./handlers/share-group-heartbeat.ts')),
+    serve(apis.ShareGroupDescribe, '1', () => import('./handlers/share-group-describe.ts')),
     serve(apis.ShareFetch, '1-2', () => import('./handlers/share-fetch.ts')),
     serve(apis.ShareAcknowledge, '1-2', () => import('./handlers/share-acknowledge.ts')),
     serve(apis.InitializeShareGroupState, '0', () => import('./handlers/initialize-share-group-state.ts')),
@@ -87,6 +89,7 @@ function servedApis(): ServedApi[] {
     serve(apis.WriteShareGroupState, '0-1', () => import('./handlers/write-share-group-state.ts')),
     serve(apis.DeleteShareGroupState, '0', () => import('./handlers/delete-share-group-state.ts')),
     serve(apis.ReadShareGroupStateSummary, '0-1', () => import('./handlers/read-share-group-state-summary.ts')),
+    serve(apis.DescribeShareGroupOffsets, '0-1', () => import('./handlers/describe-share-group-offsets.ts')),
     serve(apis.ListConfigResources, '0-1', () => import('./handlers/list-config-resources.ts')),
     // Told to clients only where somebody receives their metrics; see ClientMetrics.
     serve(apis.GetTelemetrySubscriptions, '0', () => import('./handlers/get-telemetry-subscriptions.ts')),

@@ -15,6 +15,16 @@ export interface GroupPace {
   readonly assignmentIntervalMs: number
 }
 
+/** The settings of share groups. */
+export interface ShareGroupConfig {
+  /** group.share.max.size */
+  readonly maxGroupSize: number
+  /** group.share.initialize.retry.interval.ms */
+  readonly initializeRetryIntervalMs: number
+  /** share.session.timeout.ms, share.heartbeat.interval.ms, share.assignment.interval.ms */
+  readonly paceOf: (groupId: string) => GroupPace
+}
+
 /** The settings of groups of the consumer protocol. */
 export interface ConsumerGroupConfig {
   /** group.consumer.max.size */
@@ -48,6 +58,7 @@ export interface GroupCoordinatorConfig {
   /** offsets.commit.timeout.ms */
   readonly writeTimeoutMs: number
   readonly consumer: ConsumerGroupConfig
+  readonly share: ShareGroupConfig
 }
 
 const MINUTE_MS = 60_000
@@ -84,6 +95,11 @@ export function groupCoordinatorConfig(
       regexRefreshIntervalMs: config.get('group.consumer.regex.refresh.interval.ms'),
       paceOf: (groupId) => consumerPace(config, overridesOf(groupId)),
     },
+    share: {
+      maxGroupSize: config.get('group.share.max.size'),
+      initializeRetryIntervalMs: config.get('group.share.initialize.retry.interval.ms'),
+      paceOf: (groupId) => sharePace(config, overridesOf(groupId)),
+    },
   }
 }
 
@@ -110,6 +126,26 @@ function consumerPace(config: BrokerConfig, overrides: Properties): GroupPace {
       groupValue('consumer.assignment.interval.ms', overrides, config),
       config.get('group.consumer.min.assignment.interval.ms'),
       config.get('group.consumer.max.assignment.interval.ms'),
+    ),
+  }
+}
+
+function sharePace(config: BrokerConfig, overrides: Properties): GroupPace {
+  return {
+    sessionTimeoutMs: within(
+      groupValue('share.session.timeout.ms', overrides, config),
+      config.get('group.share.min.session.timeout.ms'),
+      config.get('group.share.max.session.timeout.ms'),
+    ),
+    heartbeatIntervalMs: within(
+      groupValue('share.heartbeat.interval.ms', overrides, config),
+      config.get('group.share.min.heartbeat.interval.ms'),
+      config.get('group.share.max.heartbeat.interval.ms'),
+    ),
+    assignmentIntervalMs: within(
+      groupValue('share.assignment.interval.ms', overrides, config),
+      config.get('group.share.min.assignment.interval.ms'),
+      config.get('group.share.max.assignment.interval.ms'),
     ),
   }
 }

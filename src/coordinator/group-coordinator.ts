@@ -14,6 +14,7 @@ import type { LeaveGroupRequest, LeaveGroupResponseInput } from '../protocol/mes
 import type { ListGroupsRequest, ListGroupsResponse } from '../protocol/messages/list-groups.ts'
 import type { OffsetCommitRequest, OffsetCommitResponse } from '../protocol/messages/offset-commit.ts'
 import type { OffsetDeleteRequest, OffsetDeleteResponseInput } from '../protocol/messages/offset-delete.ts'
+import type { ShareGroupHeartbeatRequest } from '../protocol/messages/share-group-heartbeat.ts'
 import type { SyncGroupRequest, SyncGroupResponseInput } from '../protocol/messages/sync-group.ts'
 import type { TxnOffsetCommitRequest, TxnOffsetCommitResponse } from '../protocol/messages/txn-offset-commit.ts'
 import type { Codec } from '../protocol/records/layout.ts'
@@ -31,6 +32,9 @@ import { partitionFor } from './partitioner.ts'
 import type { Result } from './runtime/result.ts'
 import { CoordinatorRuntime } from './runtime/runtime.ts'
 import type { TransactionMarker } from './runtime/shard.ts'
+import { type DescribedShareGroup, type ShareHeartbeat, undescribedShareGroup } from './share/group/share-groups.ts'
+import type { PartitionsByTopic } from './share/group/state-partitions.ts'
+import { validateShareHeartbeat } from './share/group/validate.ts'
 
 /** The topic that holds groups and their offsets. */
 export const GROUP_TOPIC = '__consumer_offsets'
@@ -174,6 +178,51 @@ export class GroupCoordinator {
     } catch (reason) {
       return { errorCode: this.#errorOf(reason).code, errorMessage: errorMessageOf(reason) }
     }
+  }
+
+  /** The share state of what is missing has to be made: see `shareStateMade`. */
+  async shareHeartbeat(context: ClientContext, request: ShareGroupHeartbeatRequest): Promise<ShareHeartbeat> {
+    try {
+      validateShareHeartbeat(request)
+      return await this.#runtime.write(this.partitionFor(request.groupId), (shard) =>
+        shard.shares.heartbeat(context, request),
+      )
+    } catch (reason) {
+      const response = { errorCode: this.#errorOf(reason).code, errorMessage: errorMessageOf(reason) }
+      return { response, groupEpoch: 0, missing: new Map() }
+    }
+  }
+
+  /** The share state of partitions of a share group has been made, or could not be. Rejects with CoordinatorError. */
+  async shareStateMade(groupId: string, partitions: PartitionsByTopic, isMade: boolean): Promise<void> {
+    await this.#runtime.write(this.partitionFor(groupId), ({ shares }) =>
+      isMade ? shares.initialized(groupId, partitions) : shares.notInitialized(groupId, partitions),
+    )
+  }
+
+  /** Which partitions of a share group have share state. Rejects with CoordinatorError. */
+  sharePartitions(groupId: string): Promise<PartitionsByTopic> {
+    return this.#runtime.read(this.partitionFor(groupId), (shard) => shard.shares.statePartitions(groupId))
+  }
+
+  /** The share state that goes with the group when it is deleted; undefined for none. Rejects with CoordinatorError. */
+  shareStateToDelete(groupId: string): Promise<PartitionsByTopic | undefined> {
+    return this.#runtime.read(this.partitionFor(groupId), (shard) => shard.shares.stateToDelete(groupId))
+  }
+
+  async describeShareGroups(groupIds: readonly string[]): Promise<DescribedShareGroup[]> {
+    const named = groupIds.filter((groupId) => groupId !== '')
+    const results = await this.#perPartition(named, async (partition, ids) => {
+      try {
+        return await this.#runtime.read(partition, (shard) => shard.shares.describe(ids))
+      } catch (reason) {
+        const { code } = this.#errorOf(reason)
+        return ids.map((groupId) => undescribedShareGroup(groupId, code, null))
+      }
+    })
+    const unnamed = groupIds.length - named.length
+    const invalid = Array.from({ length: unnamed }, () => undescribedShareGroup('', errors.INVALID_GROUP_ID.code, null))
+    return [...invalid, ...results.flat()]
   }
 
   async describeConsumerGroups(groupIds: readonly string[]): Promise<DescribedConsumerGroup[]> {

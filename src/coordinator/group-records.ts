@@ -30,6 +30,7 @@ import { GroupMetadataKey, GroupMetadataValue } from '../protocol/coordinator-re
 import { LegacyOffsetCommitKey, LegacyOffsetCommitValue } from '../protocol/coordinator-records/legacy-offset-commit.ts'
 import { OffsetCommitKey, OffsetCommitValue } from '../protocol/coordinator-records/offset-commit.ts'
 import { type RecordType, recordType } from './coordinator-record.ts'
+import { shareGroupRecordTypes } from './share/group/records.ts'
 
 /** The records of __consumer_offsets that are understood. */
 export const groupMetadata = recordType(GroupMetadataKey, GroupMetadataValue)
@@ -66,6 +67,7 @@ const types: readonly { readonly id: number }[] = [
   consumerTarget,
   consumerCurrentAssignment,
   consumerRegex,
+  ...shareGroupRecordTypes,
 ]
 
 export const groupRecordTypes: ReadonlyMap<number, RecordType> = new Map(

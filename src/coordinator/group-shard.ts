@@ -29,6 +29,7 @@ import { type DeletedTopic, OffsetOperations } from './offsets/offset-operations
 import { OffsetStore } from './offsets/offset-store.ts'
 import { NOTHING, type Result } from './runtime/result.ts'
 import type { CoordinatorShard, RecordOrigin, ShardContext } from './runtime/shard.ts'
+import { ShareGroupOperations } from './share/group/share-groups.ts'
 
 const EXPIRATION_TIMER = 'expiration'
 /** DescribeGroups: later versions are told that a group is not there. */
@@ -42,6 +43,7 @@ type DeletionResult = DeleteGroupsResponse['results'][number]
 /** The groups and offsets of one partition of __consumer_offsets. */
 export class GroupShard implements CoordinatorShard {
   readonly consumers: ConsumerGroups
+  readonly shares: ShareGroupOperations
   readonly offsets: OffsetOperations
   readonly #context: ShardContext
   readonly #config: GroupCoordinatorConfig
@@ -64,6 +66,7 @@ export class GroupShard implements CoordinatorShard {
     this.#syncs = new SyncOperation(classic, this.#rebalancer)
     this.#membership = new Membership(classic, this.#rebalancer)
     this.consumers = new ConsumerGroups({ ...classic, topics, time }, this.#rebalancer)
+    this.shares = new ShareGroupOperations({ groups: this.#groups, topics, config: config.share, timers, time, logger })
     this.offsets = new OffsetOperations(this.#groups, this.#store, this.#rebalancer, config, time)
   }
 
@@ -77,7 +80,7 @@ export class GroupShard implements CoordinatorShard {
     } else if (isOf(record, legacyOffsetCommit)) {
       this.#replayOffset(record.key, record.value && { ...NO_OFFSET_DETAILS, ...record.value }, origin)
     } else {
-      this.consumers.replay(record)
+      if (!this.consumers.replay(record)) this.shares.replay(record)
     }
   }
 
@@ -102,6 +105,7 @@ export class GroupShard implements CoordinatorShard {
       if (group.size > this.#config.maxGroupSize) this.#rebalancer.prepare(group, 'the group is over its maximum size')
     }
     this.consumers.onLoaded()
+    this.shares.onLoaded()
     this.#scheduleExpiration()
   }
 
@@ -218,7 +222,8 @@ export class GroupShard implements CoordinatorShard {
     const records: CoordinatorRecord[] = []
     for (const group of this.#groups.all()) {
       const allExpired = this.offsets.expire(group, records)
-      if (allExpired && group.isEmpty) records.push(...group.tombstones())
+      // A share group's state is kept elsewhere, and stays until the group is deleted.
+      if (allExpired && group.isEmpty && group.type !== 'share') records.push(...group.tombstones())
     }
     this.#scheduleExpiration()
     return { records, response: undefined, atomic: false }

@@ -27,6 +27,11 @@ export const testConfig: GroupCoordinatorConfig = {
     regexRefreshIntervalMs: 600_000,
     paceOf: () => ({ sessionTimeoutMs: 45_000, heartbeatIntervalMs: 5000, assignmentIntervalMs: 0 }),
   },
+  share: {
+    maxGroupSize: 3,
+    initializeRetryIntervalMs: 30_000,
+    paceOf: () => ({ sessionTimeoutMs: 45_000, heartbeatIntervalMs: 5000, assignmentIntervalMs: 0 }),
+  },
 }
 
 type Overrides<T> = { readonly [K in keyof T]?: T[K] }

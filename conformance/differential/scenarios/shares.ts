@@ -366,4 +366,118 @@ const acknowledging: Scenario[] = [
   },
 ]
 
-export const shareScenarios: readonly Scenario[] = [...stating, ...fetching, ...acknowledging]
+interface Beat {
+  memberEpoch: number
+  rackId?: string | null
+  subscribedTopicNames?: readonly string[] | null
+}
+
+function beat(groupId: string, memberId: string, more: Beat): Body {
+  return { groupId, memberId, rackId: null, subscribedTopicNames: null, ...more }
+}
+
+/** Heartbeats, not part of what is compared, until the member has been given partitions; answers its epoch. */
+async function assigned(probe: Probe, groupId: string, memberId: string, epoch: number): Promise<number> {
+  let memberEpoch = epoch
+  for (let attempt = 0; attempt < 200; attempt++) {
+    const answer = await probe.quietly('ShareGroupHeartbeat', 1, beat(groupId, memberId, { memberEpoch }))
+    if (answer.errorCode !== 0) throw new Error(`heartbeat: error ${answer.errorCode} ${answer.errorMessage}`)
+    memberEpoch = answer.memberEpoch
+    if ((answer.assignment?.topicPartitions ?? []).length > 0) return memberEpoch
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+  throw new Error('no partitions')
+}
+
+const grouping: Scenario[] = [
+  {
+    title: 'a share group: joined, assigned, described, left',
+    api: 'ShareGroupHeartbeat',
+    run: async (probe, version, name) => {
+      await topicOf(probe, name, 2)
+      const group = `${name}-g`
+      const send = (memberId: string, more: Beat) =>
+        probe.send('ShareGroupHeartbeat', version, beat(group, memberId, more))
+      const describe = () => probe.send('ShareGroupDescribe', 1, { groupIds: [group] })
+      await send('one', { memberEpoch: 1 })
+      await send('one', { memberEpoch: 0, subscribedTopicNames: [name] })
+      const epoch = await assigned(probe, group, 'one', 2)
+      await describe()
+      await send('one', { memberEpoch: epoch, subscribedTopicNames: [name] })
+      await send('one', { memberEpoch: epoch })
+      await send('one', { memberEpoch: epoch + 1 })
+      await send('two', { memberEpoch: epoch })
+      await send('two', { memberEpoch: -1 })
+      await probe.send('ListGroups', 5, { statesFilter: ['stable'], typesFilter: ['share'] })
+      await probe.send('DescribeGroups', 6, { groups: [group] })
+      await probe.send('OffsetFetch', 8, { groups: [{ groupId: group, topics: null }] })
+      await probe.send('DeleteGroups', 2, { groupsNames: [group] })
+      await send('one', { memberEpoch: -1 })
+      await describe()
+      await probe.send('DeleteGroups', 2, { groupsNames: [group] })
+      await describe()
+    },
+  },
+  {
+    title: 'share group heartbeats that are refused',
+    api: 'ShareGroupHeartbeat',
+    run: async (probe, version, name) => {
+      const send = (groupId: string, memberId: string, more: Beat) =>
+        probe.send('ShareGroupHeartbeat', version, beat(groupId, memberId, more))
+      await send('', 'one', { memberEpoch: 0, subscribedTopicNames: ['t'] })
+      await send(name, '', { memberEpoch: 0, subscribedTopicNames: ['t'] })
+      await send(name, 'x'.repeat(37), { memberEpoch: 0, subscribedTopicNames: ['t'] })
+      await send(name, 'one', { memberEpoch: 0 })
+      await send(name, 'one', { memberEpoch: 0, subscribedTopicNames: [] })
+      await send(name, 'one', { memberEpoch: -2 })
+      await send(name, 'one', { memberEpoch: -1 })
+      await send(name, 'one', { memberEpoch: 0, rackId: '', subscribedTopicNames: ['t'] })
+      await send(name, 'one', { memberEpoch: 0, rackId: 'r', subscribedTopicNames: [`${name}-none`] })
+      await send(name, 'one', { memberEpoch: 2 })
+      await send(name, 'one', { memberEpoch: 1 })
+      await send(name, 'one', { memberEpoch: 0, subscribedTopicNames: [`${name}-none`] })
+      await probe.send('ShareGroupDescribe', 1, { groupIds: [name] })
+      await send(name, 'one', { memberEpoch: -1 })
+    },
+  },
+  {
+    title: 'share groups that are not there, or of another kind',
+    api: 'ShareGroupDescribe',
+    run: async (probe, version, name) => {
+      const send = (groupIds: readonly string[], more: Body = {}) =>
+        probe.send('ShareGroupDescribe', version, { groupIds, ...more })
+      await send([`${name}-none`])
+      await send([''])
+      await send([])
+      await probe.quietly('ShareGroupHeartbeat', 1, beat(name, 'one', { memberEpoch: 0, subscribedTopicNames: ['x'] }))
+      await send([name], { includeAuthorizedOperations: true })
+    },
+  },
+]
+
+const offsets: Scenario[] = [
+  {
+    title: 'offsets of share groups: of all topics, of some, of none',
+    api: 'DescribeShareGroupOffsets',
+    run: async (probe, version, name) => {
+      const topicId = await topicOf(probe, name)
+      for (let i = 0; i < 3; i++) await write(probe, name, batch(3))
+      const send = (groups: readonly Body[]) => probe.send('DescribeShareGroupOffsets', version, { groups })
+      const some = (topicName: string, ...partitions: readonly number[]) => [{ topicName, partitions }]
+      await send([{ groupId: `${name}-none`, topics: null }])
+      await send([{ groupId: `${name}-none`, topics: some(name, 0) }])
+      await send([{ groupId: name, topics: some(name, 0) }])
+      await probe.send('WriteShareGroupState', 1, written(name, topicId, { deliveryCompleteCount: 2, startOffset: 3 }))
+      await send([{ groupId: name, topics: some(name, 0) }])
+      await send([{ groupId: name, topics: some(`${name}-none`, 0) }])
+      await send([{ groupId: name, topics: [] }])
+      const group = `${name}-g`
+      const body = beat(group, 'one', { memberEpoch: 0, subscribedTopicNames: [name] })
+      await probe.quietly('ShareGroupHeartbeat', 1, body)
+      await assigned(probe, group, 'one', 2)
+      await send([{ groupId: group, topics: null }])
+    },
+  },
+]
+
+export const shareScenarios: readonly Scenario[] = [...stating, ...fetching, ...acknowledging, ...grouping, ...offsets]
