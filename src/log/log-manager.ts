@@ -227,7 +227,8 @@ export class LogManager {
    */
   move(topic: string, partition: number, path: string, onMoved: (log: PartitionLog) => void): void {
     const key = partitionKey(topic, partition)
-    const target = this.#directories.find((directory) => directory.path === path)
+    const { disk } = this.#environment
+    const target = this.#directories.find((directory) => disk.absolutePath(directory.path) === path)
     const suffix = `-${partition}.${this.#environment.random.bytes(16).toString('hex')}${FUTURE_SUFFIX}`
     if (topic.length + suffix.length > MAX_FILE_NAME_CHARS) {
       throw new LogError('INVALID_TOPIC_EXCEPTION', 'The topic name is too long.')
@@ -242,7 +243,7 @@ export class LogManager {
     if (log.offline !== undefined) throw new LogError('KAFKA_STORAGE_ERROR', `${topic}-${partition} is offline`)
     if (this.#moves.get(key)?.target === target) return
     this.#moves.delete(key)
-    if (this.#directoryOf(log) !== target) this.#startMove(log, target, `${path}/${topic}${suffix}`, onMoved)
+    if (this.#directoryOf(log) !== target) this.#startMove(log, target, `${target.path}/${topic}${suffix}`, onMoved)
   }
 
   #startMove(log: PartitionLog, target: LogDirectory, path: string, onMoved: (log: PartitionLog) => void): void {
@@ -380,8 +381,9 @@ export class LogManager {
         const offsetLag = logEndOffset - copy.copiedTo
         logs.push({ topic, partition, topicId, sizeBytes: copy.sizeBytes, isFuture: true, offsetLag })
       }
-      const space = directory.failure === undefined ? this.#environment.disk.space(directory.path) : UNKNOWN_SPACE
-      return { directory: directory.path, failure: directory.failure, ...space, logs }
+      const { disk } = this.#environment
+      const space = directory.failure === undefined ? disk.space(directory.path) : UNKNOWN_SPACE
+      return { directory: disk.absolutePath(directory.path), failure: directory.failure, ...space, logs }
     })
   }
 

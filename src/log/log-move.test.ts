@@ -46,6 +46,15 @@ const refusal = (act: () => void) => {
 }
 
 describe('a move between log directories (KIP-113)', () => {
+  it('knows directories by their absolute paths only, as it describes them', () => {
+    const environment = testEnvironment()
+    const manager = LogManager.open({ environment, directories: ['/a', 'b'], configOf: () => CONFIG })
+    manager.create('t', 0, TOPIC_ID, CONFIG)
+    expect(manager.describe().map(({ directory }) => directory)).toEqual(['/a', '/b'])
+    expect(refusal(() => manager.move('t', 0, 'b', () => {}))).toBe(errors.LOG_DIR_NOT_FOUND)
+    expect(refusal(() => manager.move('t', 0, '/b', () => {}))).toBeUndefined()
+  })
+
   it('ends with the same log in the other directory, and the old files go', async () => {
     const { environment, manager, log, move, moved, settle } = await setUp(25)
     const { disk } = environment

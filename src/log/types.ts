@@ -143,6 +143,7 @@ export interface ProducerInfo {
 
 /** A partition's place on disk, as DescribeLogDirs shows it. */
 export interface LogDirInfo {
+  /** Absolute, whatever `log.dirs` says. */
   readonly directory: string
   /** Why the directory is offline; undefined for a healthy one. */
   readonly failure: string | undefined

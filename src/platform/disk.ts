@@ -11,6 +11,8 @@ export interface Disk {
   /** 'read': must exist. 'write': reading and writing, must exist. 'create': reading and writing, made if missing. */
   open(path: string, mode: 'read' | 'write' | 'create'): DiskFile
   exists(path: string): boolean
+  /** `path` from the root on; a relative one begins at the working directory. */
+  absolutePath(path: string): string
   /** undefined when there is nothing at `path`. */
   stat(path: string): DiskStat | undefined
   /** Names in a directory, sorted. */

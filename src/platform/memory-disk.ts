@@ -145,6 +145,10 @@ export class MemoryDisk implements Disk {
 
   syncDirectory(): void {}
 
+  absolutePath(path: string): string {
+    return path.startsWith('/') ? path : `/${path}`
+  }
+
   space(): { totalBytes: number; usableBytes: number } {
     const totalBytes = Math.min(this.capacityBytes, 2 ** 40)
     return {

@@ -1,5 +1,5 @@
 import * as fs from 'node:fs'
-import { dirname, join } from 'node:path'
+import { resolve as absolutePath, dirname, join } from 'node:path'
 import { lockDirectory } from './directory-lock.ts'
 import { type DirectoryLock, type Disk, type DiskEntry, type DiskFile, type DiskStat, diskErrorCode } from './disk.ts'
 
@@ -179,6 +179,10 @@ export class NodeDisk implements Disk {
     } finally {
       fs.closeSync(fd)
     }
+  }
+
+  absolutePath(path: string): string {
+    return absolutePath(path)
   }
 
   space(path: string): { totalBytes: number; usableBytes: number } {
