@@ -452,4 +452,32 @@ function assignmentBytes(topic: string, partitions: readonly number[]): Buffer {
   return bytes
 }
 
-export const consumerGroupScenarios: readonly Scenario[] = [...heartbeats, ...descriptions, ...offsets, ...migrations]
+/** Nobody stays behind, whose session would end while groups are listed elsewhere. */
+async function everybodyLeaves(probe: Probe, prefix: string): Promise<void> {
+  const listed = await probe.quietly('ListGroups', 5, { statesFilter: [], typesFilter: [] })
+  const isOwn = ({ groupId }: Body) => groupId === prefix || groupId.startsWith(`${prefix}-`)
+  for (const { groupId, groupType } of listed.groups.filter(isOwn)) {
+    const described =
+      groupType === 'classic'
+        ? await probe.quietly('DescribeGroups', 5, { groups: [groupId] })
+        : await probe.quietly('ConsumerGroupDescribe', 1, { groupIds: [groupId] })
+    const members = described.groups[0].members.map(({ memberId, instanceId, groupInstanceId }: Body) => ({
+      memberId,
+      groupInstanceId: instanceId ?? groupInstanceId ?? null,
+    }))
+    if (members.length > 0) await probe.quietly('LeaveGroup', 5, { groupId, members })
+  }
+}
+
+export const consumerGroupScenarios: readonly Scenario[] = [
+  ...heartbeats,
+  ...descriptions,
+  ...offsets,
+  ...migrations,
+].map((scenario) => ({
+  ...scenario,
+  run: async (probe, version, name) => {
+    await scenario.run(probe, version, name)
+    await everybodyLeaves(probe, name)
+  },
+}))
