@@ -11,7 +11,7 @@ import { consoleLogger } from './console-logger.ts'
 import { propertiesFromEnvironment } from './environment.ts'
 import { run } from './main.ts'
 import { nodeConfig } from './node-properties.ts'
-import { devProperties, formatForCluster, startProperties } from './start.ts'
+import { addressText, devProperties, formatForCluster, startProperties } from './start.ts'
 import { parseInitialVoters } from './storage.ts'
 
 let directory: string
@@ -78,6 +78,10 @@ test('environment variables map to properties as in the official image', () => {
     a_b: 'underscore',
     'a-b': 'dash',
   })
+})
+
+test('an address is shown so that it can be copied, IPv6 in brackets', () => {
+  expect([addressText('127.0.0.1', 9092), addressText('::', 9092)]).toEqual(['127.0.0.1:9092', '[::]:9092'])
 })
 
 describe('the properties of a start', () => {

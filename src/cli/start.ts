@@ -49,7 +49,7 @@ export async function start(args: readonly string[], console: Console): Promise<
   const log = logger(platform, console)
   formatForCluster(platform, config, console.environment.get('CLUSTER_ID'))
   return serve(platform, config, log, (server) => {
-    for (const { name, host, port } of server.listeners) log.info(`Listening on ${name}://${host}:${port}`)
+    for (const { name, host, port } of server.listeners) log.info(`Listening on ${name}://${addressText(host, port)}`)
     log.info(`Node ${config.nodeId} is ready, ${Math.round(platform.time.monotonicMs())} ms after its start`)
   })
 }
@@ -63,10 +63,15 @@ export async function dev(args: readonly string[], console: Console): Promise<nu
   })
 }
 
+/** An IPv6 address stands in brackets before a port. */
+export function addressText(host: string, port: number): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+}
+
 function banner(listeners: RunningServer['listeners'], config: BrokerConfig, startupMs: number): string[] {
   const isController = (name: string) => config.controllerListenerNames.includes(name)
   const rows = listeners.map(({ name, host, port }) => {
-    return [isController(name) ? 'controller' : 'clients', `${host}:${port}`]
+    return [isController(name) ? 'controller' : 'clients', addressText(host, port)]
   })
   rows.push(['data', config.logDirs.join(', ')])
   return [
