@@ -88,6 +88,8 @@ export class PartitionLog implements PartitionLogApi {
     state.logEndOffset = loaded.nextOffset
     state.nextOffset = loaded.nextOffset
     state.highWatermark = Math.min(Math.max(state.highWatermark, loaded.logStartOffset), loaded.nextOffset)
+    // Transactions that were found in the log may have ended below it.
+    state.producers.onHighWatermark(state.highWatermark)
     state.lastSnapshotOffset = state.snapshots.latest ?? loaded.logStartOffset
     state.tail.restart(loaded.nextOffset)
   }

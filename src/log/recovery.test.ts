@@ -7,6 +7,7 @@ import {
   batchOf,
   CLIENT,
   DIRECTORY,
+  marker,
   openLog,
   READ_ALL,
   readValues,
@@ -68,6 +69,16 @@ describe('a segment that begins while batches before it are on their way', () =>
     expect(await valuesOf(again)).toEqual(['a'])
     expect(again.segmentCount).toBe(1)
   })
+})
+
+it('a transaction that ended below the high watermark does not hold back readers after a crash', async () => {
+  const environment = testEnvironment()
+  const log = openLog(environment)
+  const transactional = { producerId: 9, producerEpoch: 0, baseSequence: 0, isTransactional: true }
+  await log.append([batchOf(['x'], transactional)], CLIENT)
+  await log.append([marker('abort', 9, 0)], { leaderEpoch: 0, origin: 'coordinator' })
+  const again = openLog(environment, {}, { highWatermark: 2 })
+  expect(again).toMatchObject({ logEndOffset: 2, highWatermark: 2, lastStableOffset: 2 })
 })
 
 /** What a process that is killed now would leave. */

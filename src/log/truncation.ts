@@ -23,6 +23,7 @@ export function truncateLog(state: LogState, appender: Appender, offset: number)
   const { producers } = state
   const { producerIdExpirationMs } = environment
   loadProducers({ producers, snapshots, nowMs, producerIdExpirationMs }, segments, state.logStartOffset, offset)
+  producers.onHighWatermark(state.highWatermark)
   state.lastSnapshotOffset = snapshots.latest ?? state.logStartOffset
 }
 
