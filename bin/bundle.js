@@ -9,13 +9,24 @@ const file = join(directory, 'main.cjs')
 /** Beside the bundle, and made with it (scripts/code-cache.js). */
 const codeCacheFile = join(directory, 'main.cache')
 
-function readIfThere(path, encoding) {
+const HEAD = Buffer.from('(function (exports, require, module, __filename, __dirname) { ')
+const FOOT = Buffer.from('\n})')
+
+function readIfThere(path) {
   try {
-    return readFileSync(path, encoding)
+    return readFileSync(path)
   } catch (error) {
     if (error.code === 'ENOENT') return undefined
     throw error
   }
+}
+
+/** Apart from running it, so that the megabytes read are garbage by then, and in one piece: V8 keeps the whole source. */
+function compile(useCodeCache) {
+  const bytes = readIfThere(file)
+  if (bytes === undefined) return undefined
+  const cachedData = useCodeCache ? readIfThere(codeCacheFile) : undefined
+  return new Script(Buffer.concat([HEAD, bytes, FOOT]).toString(), { filename: file, cachedData })
 }
 
 /**
@@ -26,11 +37,8 @@ function readIfThere(path, encoding) {
  * or other flags made, and compiles then.
  */
 function loadBundle({ useCodeCache = true } = {}) {
-  const source = readIfThere(file, 'utf8')
-  if (source === undefined) return undefined
-  const cachedData = useCodeCache ? readIfThere(codeCacheFile) : undefined
-  const wrapped = `(function (exports, require, module, __filename, __dirname) { ${source}\n})`
-  const script = new Script(wrapped, { filename: file, cachedData })
+  const script = compile(useCodeCache)
+  if (script === undefined) return undefined
   const module = { exports: {} }
   script.runInThisContext()(module.exports, createRequire(file), module, file, directory)
   return { exports: module.exports, script }
