@@ -84,7 +84,7 @@ function setUp(options: { memoryBytes?: number; maxRequestBytes?: number; sync?:
     memory,
     readBuffers,
     time,
-    logger: { ...silentLogger, info: (message) => log.push(message) },
+    logger: { ...silentLogger, info: (message) => log.push(message), warn: (message) => log.push(message) },
     onClosed: () => {},
     serve: (frame) => {
       const tag = frame.readInt16BE(2)

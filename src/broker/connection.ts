@@ -71,6 +71,8 @@ export class BrokerConnection implements ConnectionHandler {
   #isPumpDue = false
   /** Why nothing more is read; what came before is still answered. */
   #endReason: string | undefined
+  /** It ends because of what the other side sent, which somebody will want to know of. */
+  #isBroken = false
   #isEnded = false
   #linger: Scheduled | undefined
   #unmute: Scheduled | undefined
@@ -103,6 +105,7 @@ export class BrokerConnection implements ConnectionHandler {
       if (!(error instanceof FrameError)) throw error
       this.#options.memory.release(FRAME_SIZE_BYTES)
       this.#endReason = error.message
+      this.#isBroken = true
     }
     this.#pump()
   }
@@ -261,7 +264,8 @@ export class BrokerConnection implements ConnectionHandler {
 
   /** `reason` undefined: it has been logged already. */
   #end(reason: string | undefined): void {
-    if (reason !== undefined) this.#options.logger.info(`Closing ${this.#name()}: ${reason}`)
+    if (reason !== undefined)
+      this.#options.logger[this.#isBroken ? 'warn' : 'info'](`Closing ${this.#name()}: ${reason}`)
     this.#isEnded = true
     this.#endReason ??= 'ended'
     this.#connection.end()

@@ -29,7 +29,12 @@ const CONNECTION: ConnectionInfo = {
 function setUp(api: Api, handler: AnyHandler, handle: AnyHandler['handle']) {
   const log: string[] = []
   const time = new VirtualTime()
-  const logger = { ...silentLogger, error: (line: string) => log.push(line), info: (line: string) => log.push(line) }
+  const logger = {
+    ...silentLogger,
+    error: (line: string) => log.push(line),
+    info: (line: string) => log.push(line),
+    warn: (line: string) => log.push(line),
+  }
   const load = async () => ({ ...handler, handle })
   const { kafkaVersions: versions, listeners } = api
   const served = { api, versions, advertised: versions, listeners, load, loaded: undefined }

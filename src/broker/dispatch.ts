@@ -143,7 +143,7 @@ export class Dispatcher {
 
   #close(connection: ConnectionInfo, why: string): Answer {
     const { id, remoteAddress, remotePort, listenerName } = connection
-    this.#logger.info(`Closing connection ${id} from ${remoteAddress}:${remotePort} on ${listenerName}: ${why}`)
+    this.#logger.warn(`Closing connection ${id} from ${remoteAddress}:${remotePort} on ${listenerName}: ${why}`)
     return CLOSE_CONNECTION
   }
 

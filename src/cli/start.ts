@@ -88,7 +88,7 @@ function logger(platform: Platform, console: Console): Logger {
 /** Each name once: those that do nothing yet, and those that nobody knows. */
 function reportUnused(config: BrokerConfig, log: Logger): void {
   const { ignored, unknown } = config.unusedNames()
-  for (const name of ignored) log.info(`${name} is set but has no effect yet`)
+  for (const name of ignored) log.warn(`${name} is set but has no effect yet`)
   for (const name of unknown) log.warn(`${name} is not a setting of Apache Kafka 4.3; it is ignored`)
 }
 

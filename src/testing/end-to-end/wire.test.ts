@@ -16,7 +16,12 @@ let topicCount = 0
 const clients: WireClient[] = []
 
 beforeAll(async () => {
-  const logger: Logger = { ...silentLogger, info: (line) => log.push(line), error: (line) => log.push(line) }
+  const logger: Logger = {
+    ...silentLogger,
+    info: (line) => log.push(line),
+    warn: (line) => log.push(line),
+    error: (line) => log.push(line),
+  }
   broker = await startTestBroker({ logger, overrides: { 'socket.request.max.bytes': String(4 * MEGABYTE) } })
 })
 
