@@ -68,12 +68,18 @@ const CLIENT_IDS: ReadonlyArray<readonly [string, Buffer]> = [
   ['longer than the frame', Buffer.from([0x7f, 0xff, 65])],
 ]
 
+async function sendFrame(probe: Probe, name: ApiName, version: number, frame: Buffer, note: string): Promise<void> {
+  const answer = await probe.sendBytes(name, version, frame, note, SILENT_MS)
+  // Those that other scenarios left open time out at a moment that each broker chooses.
+  if (name === 'ListTransactions' && answer.transactionStates) answer.transactionStates = []
+}
+
 /** Sends the request with its tail, its tags and its client id changed, one after the other. */
 async function oddFrames(probe: Probe, name: ApiName, version: number): Promise<void> {
   const api = apis[name] as Api
   const body = defaultBody(name, version)
   const send = (note: string, bytes: Buffer, parts: HeaderParts = {}) =>
-    probe.sendBytes(name, version, Buffer.concat([header(api, version, parts), bytes]), note, SILENT_MS)
+    sendFrame(probe, name, version, Buffer.concat([header(api, version, parts), bytes]), note)
   await learnTopics(probe)
   await send('all defaults', body)
   await send('bytes behind', Buffer.concat([body, Buffer.from([1, 2, 3])]))
@@ -98,7 +104,7 @@ async function otherBytes(probe: Probe, name: ApiName, version: number): Promise
       if (body[position] === value) continue
       const changed = Buffer.from(body)
       changed[position] = value
-      await probe.sendBytes(name, version, Buffer.concat([head, changed]), `byte ${position} is ${value}`, SILENT_MS)
+      await sendFrame(probe, name, version, Buffer.concat([head, changed]), `byte ${position} is ${value}`)
     }
   }
 }
