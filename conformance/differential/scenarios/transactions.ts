@@ -435,7 +435,8 @@ const reads: Scenario[] = [
     run: async (probe, version, name) => {
       await mixedLog(probe, { name, id: await makeTopic(probe, name) })
       for (const isolationLevel of [0, 1]) {
-        for (const timestamp of [-1, -2, 0, 1, ...(version >= 7 ? [-3] : [])]) {
+        // Not -3: which of two markers has the largest timestamp is a matter of milliseconds.
+        for (const timestamp of [-1, -2, 0, 1]) {
           const topics = [{ name, partitions: [{ partitionIndex: 0, timestamp }] }]
           const answer = await probe.send('ListOffsets', version, { replicaId: -1, isolationLevel, topics })
           const found = answer.topics?.[0]?.partitions?.[0]
