@@ -20,6 +20,7 @@ import { recordScenarios } from './scenarios/records.ts'
 import { severalScenarios } from './scenarios/several.ts'
 import { shareScenarios } from './scenarios/shares.ts'
 import { topicScenarios } from './scenarios/topics.ts'
+import { transactionReadScenarios } from './scenarios/transaction-reads.ts'
 import { transactionScenarios } from './scenarios/transactions.ts'
 
 const stories: readonly Scenario[] = [
@@ -32,6 +33,7 @@ const stories: readonly Scenario[] = [
   ...groupScenarios,
   ...rebalanceScenarios,
   ...transactionScenarios,
+  ...transactionReadScenarios,
   ...shareScenarios,
   ...consumerGroupScenarios,
 ]
