@@ -23,8 +23,8 @@ import { type CoordinatorRecord, isOf } from './coordinator-record.ts'
 import type { ClientContext, GroupCoordinatorConfig } from './group-config.ts'
 import { groupMetadata, legacyOffsetCommit, offsetCommit } from './group-records.ts'
 import { GroupStore } from './group-store.ts'
+import { EpochGroup } from './modern/epoch-group.ts'
 import type { GroupMetadataView } from './modern/group-metadata-view.ts'
-import { ModernGroup } from './modern/modern-group.ts'
 import { type DeletedTopic, OffsetOperations } from './offsets/offset-operations.ts'
 import { OffsetStore } from './offsets/offset-store.ts'
 import { NOTHING, type Result } from './runtime/result.ts'
@@ -116,8 +116,8 @@ export class GroupShard implements CoordinatorShard {
   /** The topics have changed: groups that are subscribed to them look at them again at the next heartbeat. */
   requestRefresh(topics: ReadonlySet<string>): Result<void> {
     for (const group of this.#groups.all()) {
-      if (!(group instanceof ModernGroup)) continue
-      for (const topic of topics) if (group.isSubscribedTo(topic)) group.requestRefresh()
+      if (!(group instanceof EpochGroup)) continue
+      for (const topic of topics) if (group.dependsOn(topic)) group.requestRefresh()
     }
     return NOTHING
   }

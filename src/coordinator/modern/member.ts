@@ -17,12 +17,16 @@ export const LEAVE_EPOCH = -1
 /** A static member goes for a while. */
 export const STATIC_LEAVE_EPOCH = -2
 
-/** What members of consumer and share groups have in common. Replaced, never changed in place. */
-export interface ModernMember {
-  readonly id: string
+/** How far a member is. */
+export interface ReconcilableMember {
   readonly memberEpoch: number
-  readonly previousMemberEpoch: number
   readonly state: MemberState
+}
+
+/** What members of consumer and share groups have in common. Replaced, never changed in place. */
+export interface ModernMember extends ReconcilableMember {
+  readonly id: string
+  readonly previousMemberEpoch: number
   /** group.instance.id of a static member. */
   readonly instanceId: string | null
   readonly rackId: string | null
@@ -37,6 +41,6 @@ export function memberState(value: number): MemberState {
 }
 
 /** Whether the member has what the assignment of `assignmentEpoch` gives it. */
-export function isReconciledTo(member: ModernMember, assignmentEpoch: number): boolean {
+export function isReconciledTo(member: ReconcilableMember, assignmentEpoch: number): boolean {
   return member.state === MemberState.stable && member.memberEpoch === assignmentEpoch
 }

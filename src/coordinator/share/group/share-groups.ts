@@ -11,9 +11,10 @@ import type { CoordinatorRecord } from '../../coordinator-record.ts'
 import type { ClientContext, ShareGroupConfig } from '../../group-config.ts'
 import type { GroupStore } from '../../group-store.ts'
 import { type Assignment, NO_PARTITIONS, sameAssignment, sameSet, toTopicPartitions } from '../../modern/assignment.ts'
+import { mayAssign, REFRESH_INTERVAL_MS } from '../../modern/epoch-group.ts'
 import type { GroupMetadataView } from '../../modern/group-metadata-view.ts'
 import { isReconciledTo, JOIN_EPOCH, LEAVE_EPOCH, MemberState } from '../../modern/member.ts'
-import { mayAssign, REFRESH_INTERVAL_MS, type SubscriptionCount } from '../../modern/modern-group.ts'
+import type { SubscriptionCount } from '../../modern/modern-group.ts'
 import { type AssignableMember, changedTargets } from '../../modern/target-assignment.ts'
 import { NOTHING, type Result } from '../../runtime/result.ts'
 import type { Timers } from '../../runtime/timers.ts'
@@ -24,14 +25,14 @@ import {
   epochRecord,
   memberRecord,
   memberTombstones,
-  statePartitionsRecord,
   targetEpochRecord,
   targetRecord,
 } from './records.ts'
 import { replayShareRecord } from './replay.ts'
-import { ShareGroup } from './share-group.ts'
+import { requireShareGroup, ShareGroup } from './share-group.ts'
+import { ShareStates } from './share-states.ts'
 import { simpleAssignor } from './simple-assignor.ts'
-import { combined, type PartitionsByTopic, type TopicState, without } from './state-partitions.ts'
+import { type PartitionsByTopic, partitionsOf } from './state-partitions.ts'
 
 export type DescribedShareGroup = ShareGroupDescribeResponse['groups'][number]
 
@@ -68,10 +69,12 @@ interface Update {
 
 /** The share groups (KIP-932) of one partition of __consumer_offsets. */
 export class ShareGroupOperations {
+  readonly states: ShareStates
   readonly #context: ShareGroupsContext
 
   constructor(context: ShareGroupsContext) {
     this.#context = context
+    this.states = new ShareStates(context)
   }
 
   /** False for a record of another kind. */
@@ -91,14 +94,14 @@ export class ShareGroupOperations {
   heartbeat(client: ClientContext, request: ShareGroupHeartbeatRequest): Result<ShareHeartbeat> {
     const { groupId, memberId, memberEpoch } = request
     if (memberEpoch !== LEAVE_EPOCH) return this.#stay(client, request)
-    const group = this.require(groupId)
+    const group = requireShareGroup(this.#context.groups, groupId)
     const records = this.#fence(group, group.requireMember(memberId))
     return { records, response: { response: { memberId, memberEpoch }, groupEpoch: 0, missing: NONE_MISSING } }
   }
 
   #stay(client: ClientContext, request: ShareGroupHeartbeatRequest): Result<ShareHeartbeat> {
     const { groupId, memberId, memberEpoch } = request
-    const { config, time } = this.#context
+    const { config } = this.#context
     const mayJoin = memberEpoch === JOIN_EPOCH
     const group = this.#groupFor(groupId, mayJoin)
     if (group.size >= config.maxGroupSize && !group.has(memberId)) {
@@ -124,8 +127,8 @@ export class ShareGroupOperations {
       heartbeatIntervalMs: config.paceOf(groupId).heartbeatIntervalMs,
       assignment: isTold ? { topicPartitions: toTopicPartitions(member.assigned) } : null,
     }
-    const missing = this.#missing(group, subscriptions.keys(), time.nowMs())
-    if (missing.size > 0) update.records.push(this.#initializing(group, missing))
+    const missing = this.states.missing(group, subscriptions.keys(), config.initializeRetryIntervalMs)
+    if (missing.size > 0) update.records.push(this.states.initializing(group, missing))
     return {
       records: update.records,
       response: { response, groupEpoch: epoch, missing: partitionsOf(missing) },
@@ -133,18 +136,9 @@ export class ShareGroupOperations {
   }
 
   #groupFor(groupId: string, mayJoin: boolean): ShareGroup {
-    const existing = this.#context.groups.get(groupId)
-    if (existing instanceof ShareGroup) return existing
-    if (existing === undefined && mayJoin) return new ShareGroup(groupId, unrecorded())
-    const message = existing === undefined ? `Share group ${groupId} not found.` : notOfShares(groupId)
-    throw new CoordinatorError(errors.GROUP_ID_NOT_FOUND, message)
-  }
-
-  /** Throws GROUP_ID_NOT_FOUND. */
-  require(groupId: string): ShareGroup {
-    const group = this.#context.groups.require(groupId)
-    if (group instanceof ShareGroup) return group
-    throw new CoordinatorError(errors.GROUP_ID_NOT_FOUND, notOfShares(groupId))
+    const { groups } = this.#context
+    if (mayJoin && groups.get(groupId) === undefined) return new ShareGroup(groupId, unrecorded())
+    return requireShareGroup(groups, groupId)
   }
 
   #subscribe({ group, old, current, subscriptions, records }: Update): { epoch: number; isBumped: boolean } {
@@ -213,73 +207,10 @@ export class ShareGroupOperations {
     return next
   }
 
-  /** Subscribed partitions whose share state nobody has made, or tried to make lately. */
-  #missing(group: ShareGroup, names: Iterable<string>, nowMs: number): Map<string, TopicState> {
-    const { topics, config } = this.#context
-    const { initialized, initializing } = group.states
-    const missing = new Map<string, TopicState>()
-    for (const name of names) {
-      const topic = topics.byName(name)
-      if (topic === undefined) continue
-      const underWay = initializing.get(topic.id)
-      const isFresh = underWay !== undefined && nowMs - underWay.timestampMs < config.initializeRetryIntervalMs
-      const known = new Set([...(initialized.get(topic.id)?.partitions ?? []), ...(isFresh ? underWay.partitions : [])])
-      const partitions = new Set([...topic.partitions.keys()].filter((partition) => !known.has(partition)))
-      if (partitions.size > 0) missing.set(topic.id, { name, partitions, timestampMs: nowMs })
-    }
-    return missing
-  }
-
-  #initializing(group: ShareGroup, missing: ReadonlyMap<string, TopicState>): CoordinatorRecord {
-    const { initializing, initialized, deleting } = group.states
-    const all = combined(initializing, missing)
-    const rest = new Map([...deleting].filter(([topicId]) => !all.has(topicId)))
-    return statePartitionsRecord(group.id, { initializing: all, initialized, deleting: rest })
-  }
-
-  /** The share state of these partitions has been made: they can be assigned. */
-  initialized(groupId: string, partitions: PartitionsByTopic): Result<void> {
-    const group = this.#context.groups.get(groupId)
-    if (!(group instanceof ShareGroup)) return NOTHING
-    const { topics, time } = this.#context
-    const made = new Map<string, TopicState>()
-    for (const [topicId, set] of partitions) {
-      made.set(topicId, { name: topics.byId(topicId)?.name ?? '<UNKNOWN>', partitions: set, timestampMs: time.nowMs() })
-    }
-    const { initializing, initialized, deleting } = group.states
-    const states = {
-      initializing: without(initializing, partitions),
-      initialized: combined(initialized, made),
-      deleting,
-    }
-    return { records: [statePartitionsRecord(groupId, states)], response: undefined }
-  }
-
-  /** It could not be made: another heartbeat tries again. */
-  notInitialized(groupId: string, partitions: PartitionsByTopic): Result<void> {
-    const group = this.#context.groups.get(groupId)
-    if (!(group instanceof ShareGroup) || group.states.initializing.size === 0) return NOTHING
-    const states = { ...group.states, initializing: without(group.states.initializing, partitions) }
-    return { records: [statePartitionsRecord(groupId, states)], response: undefined }
-  }
-
-  /** The partitions that have share state; none for a group that is not there, or of another kind. */
-  statePartitions(groupId: string): PartitionsByTopic {
-    const group = this.#context.groups.get(groupId)
-    return group instanceof ShareGroup ? partitionsOf(group.states.initialized) : NONE_MISSING
-  }
-
-  /** All share state that a group without members may have; undefined for any other group. */
-  stateToDelete(groupId: string): PartitionsByTopic | undefined {
-    const group = this.#context.groups.get(groupId)
-    if (!(group instanceof ShareGroup) || !group.isEmpty) return undefined
-    return partitionsOf(combined(group.states.initializing, group.states.initialized))
-  }
-
   describe(groupIds: readonly string[]): DescribedShareGroup[] {
     return groupIds.map((groupId) => {
       try {
-        return this.#describe(this.require(groupId))
+        return this.#describe(requireShareGroup(this.#context.groups, groupId))
       } catch (reason) {
         if (!(reason instanceof CoordinatorError)) throw reason
         return undescribedShareGroup(groupId, reason.error.code, reason.message)
@@ -355,14 +286,6 @@ export function undescribedShareGroup(
 
 function timerKey(groupId: string, memberId: string): string {
   return `share session ${groupId} ${memberId}`
-}
-
-function notOfShares(groupId: string): string {
-  return `Group ${groupId} is not a share group.`
-}
-
-function partitionsOf(topics: ReadonlyMap<string, TopicState>): PartitionsByTopic {
-  return new Map(Array.from(topics, ([topicId, { partitions }]) => [topicId, partitions]))
 }
 
 /** Throws FENCED_MEMBER_EPOCH. */
