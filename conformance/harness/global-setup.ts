@@ -2,7 +2,15 @@ import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import { runDir } from './cache.ts'
 import { goProgram } from './go.ts'
 import { installKcat } from './kcat.ts'
-import { clientCoordinates, clientVersions, jars, kafkaCoordinates } from './maven.ts'
+import {
+  clientCoordinates,
+  clientVersions,
+  connectCoordinates,
+  jars,
+  kafkaCoordinates,
+  kafkaVersion,
+  streamsCoordinates,
+} from './maven.ts'
 import { pidDir } from './process.ts'
 import { python } from './python.ts'
 
@@ -11,7 +19,9 @@ const preparations: Record<string, () => Promise<unknown>> = {
   // One after the other: two Mavens at once can damage their shared repository.
   'Apache Kafka and its Java clients': async () => {
     await jars(kafkaCoordinates)
+    await jars(connectCoordinates)
     for (const version of clientVersions) await jars(clientCoordinates(version))
+    await jars(streamsCoordinates(kafkaVersion))
   },
   'Python clients': python,
   'franz-go': () => goProgram('franz'),

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { cached, freshDir, hashOf, repositoryRoot } from './cache.ts'
 import { classpath, clientCoordinates, kafkaVersion } from './maven.ts'
 import { jvmFlags } from './oracle.ts'
@@ -42,12 +42,23 @@ export function runCopiers(version: string, args: readonly string[]): Promise<Ru
   return runClient('Copiers', version, args)
 }
 
+/** Compiles and starts a program beside the test. `flags` are for the virtual machine, its heap among them. */
+export async function launchJava(
+  source: string,
+  coordinates: readonly string[],
+  args: readonly string[],
+  flags: readonly string[],
+): Promise<Daemon> {
+  const name = basename(source, '.java')
+  const path = await compileJava(source, coordinates)
+  const dir = freshDir(name.toLowerCase())
+  const all = [...jvmFlags, ...flags, '-Dorg.slf4j.simpleLogger.defaultLogLevel=error', '-cp', path]
+  return new Daemon('java', [...all, name, ...args], { cwd: dir, logFile: join(dir, 'out') })
+}
+
 /** As `runCopiers`, beside the test. */
-export async function launchCopiers(version: string, args: readonly string[]): Promise<Daemon> {
-  const path = await compileJava('conformance/clients/java/Copiers.java', clientCoordinates(version))
-  const dir = freshDir('copiers')
-  const flags = [...jvmFlags, '-Xmx256m', '-Dorg.slf4j.simpleLogger.defaultLogLevel=error', '-cp', path]
-  return new Daemon('java', [...flags, 'Copiers', ...args], { cwd: dir, logFile: join(dir, 'out') })
+export function launchCopiers(version: string, args: readonly string[]): Promise<Daemon> {
+  return launchJava('conformance/clients/java/Copiers.java', clientCoordinates(version), args, ['-Xmx256m'])
 }
 
 /** What a broker holds, as lines: see Fingerprint.java. Internal topics are left out. */

@@ -13,6 +13,14 @@ export const kafkaCoordinates: readonly string[] = [
   'org.slf4j:slf4j-simple:1.7.36',
 ]
 
+/** Kafka Connect with its file connectors, and MirrorMaker 2. */
+export const connectCoordinates: readonly string[] = [
+  ...['connect-runtime', 'connect-file', 'connect-json', 'connect-mirror'].map(
+    (artifact) => `org.apache.kafka:${artifact}:${kafkaVersion}`,
+  ),
+  'org.slf4j:slf4j-simple:1.7.36',
+]
+
 /** An older broker, for what Apache Kafka has dropped since. */
 export function olderKafka(version: string): readonly string[] {
   return [`org.apache.kafka:kafka_2.13:${version}`, 'org.slf4j:slf4j-simple:1.7.36']
@@ -25,6 +33,20 @@ export const clientVersions: readonly string[] = [kafkaVersion, '3.9.1', '2.8.2'
 export function clientCoordinates(version: string): readonly string[] {
   return [`org.apache.kafka:kafka-clients:${version}`, 'org.slf4j:slf4j-simple:1.7.36']
 }
+
+/** Kafka Streams of one version, with RocksDB. */
+export function streamsCoordinates(version: string): readonly string[] {
+  return [`org.apache.kafka:kafka-streams:${version}`, 'org.slf4j:slf4j-simple:1.7.36']
+}
+
+/** Apache Flink with its mini cluster, and the connector made for it. */
+export const flinkCoordinates: readonly string[] = [
+  'org.apache.flink:flink-streaming-java:2.2.1',
+  'org.apache.flink:flink-clients:2.2.1',
+  'org.apache.flink:flink-connector-base:2.2.1',
+  'org.apache.flink:flink-connector-kafka:5.0.0-2.2',
+  'org.slf4j:slf4j-simple:1.7.36',
+]
 
 function pomOf(coordinates: readonly string[]): string {
   const dependencies = coordinates.map((coordinate) => {

@@ -81,10 +81,11 @@ export class Daemon {
   constructor(
     command: string,
     args: readonly string[],
-    options: { cwd: string; env?: NodeJS.ProcessEnv; logFile: string },
+    options: { cwd: string; env?: NodeJS.ProcessEnv; logFile: string; stdin?: 'ignore' | 'pipe' },
   ) {
-    const { cwd, env, logFile } = options
-    this.child = spawn(command, args, { cwd, env: env ?? process.env, stdio: ['ignore', 'pipe', 'pipe'] })
+    const { cwd, env, logFile, stdin = 'ignore' } = options
+    this.child = spawn(command, args, { cwd, env: env ?? process.env, stdio: [stdin, 'pipe', 'pipe'] })
+    this.child.stdin?.on('error', () => {})
     trackPid(this.child)
     const file = createWriteStream(logFile, { flags: 'a' })
     for (const name of ['stdout', 'stderr'] as const) {
