@@ -18,6 +18,7 @@ import { groupScenarios } from './scenarios/groups.ts'
 import { rebalanceScenarios } from './scenarios/rebalances.ts'
 import { recordScenarios } from './scenarios/records.ts'
 import { severalScenarios } from './scenarios/several.ts'
+import { shareOffsetScenarios } from './scenarios/share-offsets.ts'
 import { shareScenarios } from './scenarios/shares.ts'
 import { topicScenarios } from './scenarios/topics.ts'
 import { transactionReadScenarios } from './scenarios/transaction-reads.ts'
@@ -35,6 +36,7 @@ const stories: readonly Scenario[] = [
   ...transactionScenarios,
   ...transactionReadScenarios,
   ...shareScenarios,
+  ...shareOffsetScenarios,
   ...consumerGroupScenarios,
 ]
 const compared = stories.map(({ api }) => api)

@@ -90,6 +90,8 @@ function servedApis(): ServedApi[] {
     serve(apis.DeleteShareGroupState, '0', () => import('./handlers/delete-share-group-state.ts')),
     serve(apis.ReadShareGroupStateSummary, '0-1', () => import('./handlers/read-share-group-state-summary.ts')),
     serve(apis.DescribeShareGroupOffsets, '0-1', () => import('./handlers/describe-share-group-offsets.ts')),
+    serve(apis.AlterShareGroupOffsets, '0', () => import('./handlers/alter-share-group-offsets.ts')),
+    serve(apis.DeleteShareGroupOffsets, '0', () => import('./handlers/delete-share-group-offsets.ts')),
     serve(apis.ListConfigResources, '0-1', () => import('./handlers/list-config-resources.ts')),
     // Told to clients only where somebody receives their metrics; see ClientMetrics.
     serve(apis.GetTelemetrySubscriptions, '0', () => import('./handlers/get-telemetry-subscriptions.ts')),

@@ -33,6 +33,7 @@ import type { Result } from './runtime/result.ts'
 import { CoordinatorRuntime } from './runtime/runtime.ts'
 import type { TransactionMarker } from './runtime/shard.ts'
 import { type DescribedShareGroup, type ShareHeartbeat, undescribedShareGroup } from './share/group/share-groups.ts'
+import type { ShareStates } from './share/group/share-states.ts'
 import type { PartitionsByTopic } from './share/group/state-partitions.ts'
 import { validateShareHeartbeat } from './share/group/validate.ts'
 
@@ -180,7 +181,7 @@ export class GroupCoordinator {
     }
   }
 
-  /** The share state of what is missing has to be made: see `shareStateMade`. */
+  /** The share state of what is missing has to be made, and `ShareStates` told so. */
   async shareHeartbeat(context: ClientContext, request: ShareGroupHeartbeatRequest): Promise<ShareHeartbeat> {
     try {
       validateShareHeartbeat(request)
@@ -193,21 +194,14 @@ export class GroupCoordinator {
     }
   }
 
-  /** The share state of partitions of a share group has been made, or could not be. Rejects with CoordinatorError. */
-  async shareStateMade(groupId: string, partitions: PartitionsByTopic, isMade: boolean): Promise<void> {
-    await this.#runtime.write(this.partitionFor(groupId), ({ shares }) =>
-      isMade ? shares.initialized(groupId, partitions) : shares.notInitialized(groupId, partitions),
-    )
+  /** Changes what is known of the share state of a group. Rejects with CoordinatorError. */
+  changeShareState<R>(groupId: string, operation: (states: ShareStates) => Result<R>): Promise<R> {
+    return this.#runtime.write(this.partitionFor(groupId), ({ shares }) => operation(shares.states))
   }
 
   /** Which partitions of a share group have share state. Rejects with CoordinatorError. */
   sharePartitions(groupId: string): Promise<PartitionsByTopic> {
-    return this.#runtime.read(this.partitionFor(groupId), (shard) => shard.shares.statePartitions(groupId))
-  }
-
-  /** The share state that goes with the group when it is deleted; undefined for none. Rejects with CoordinatorError. */
-  shareStateToDelete(groupId: string): Promise<PartitionsByTopic | undefined> {
-    return this.#runtime.read(this.partitionFor(groupId), (shard) => shard.shares.stateToDelete(groupId))
+    return this.#runtime.read(this.partitionFor(groupId), ({ shares }) => shares.states.initializedPartitions(groupId))
   }
 
   async describeShareGroups(groupIds: readonly string[]): Promise<DescribedShareGroup[]> {
@@ -356,7 +350,11 @@ export class GroupCoordinator {
         tasks.push(this.#attempt(partition, 'topics are not looked at', (shard) => shard.requestRefresh(names)))
       }
       if (deleted.length > 0) {
-        tasks.push(this.#attempt(partition, 'offsets of deleted topics stay', (shard) => shard.forgetTopics(deleted)))
+        tasks.push(
+          this.#attempt(partition, 'offsets and share state of deleted topics stay', (shard) =>
+            shard.forgetTopics(deleted),
+          ),
+        )
       }
     }
     await Promise.all(tasks)

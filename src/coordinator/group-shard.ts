@@ -205,7 +205,8 @@ export class GroupShard implements CoordinatorShard {
   }
 
   forgetTopics(topics: readonly DeletedTopic[]): Result<void> {
-    return { records: this.offsets.forgetTopics(topics), response: undefined, atomic: false }
+    const states = this.shares.states.forgetTopics(new Set(topics.map(({ id }) => id)))
+    return { records: [...this.offsets.forgetTopics(topics), ...states], response: undefined, atomic: false }
   }
 
   #classicGroups(): ClassicGroup[] {

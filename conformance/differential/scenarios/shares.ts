@@ -2,7 +2,7 @@ import type { Body, Probe } from '../probe.ts'
 import { batch, makeTopic, type Scenario, write } from '../scenario.ts'
 
 const UNKNOWN_ID = 'AAAAAAAAAAAAAAAAAAAAEA'
-const ACCEPT = 1
+export const ACCEPT = 1
 const RELEASE = 2
 const REJECT = 3
 const RENEW = 4
@@ -21,7 +21,7 @@ async function keepsState(probe: Probe, topicId: string, name: string): Promise<
   throw new Error('share state is not kept')
 }
 
-async function topicOf(probe: Probe, name: string, partitions = 1): Promise<string> {
+export async function topicOf(probe: Probe, name: string, partitions = 1): Promise<string> {
   const topicId = await makeTopic(probe, name, { partitions })
   await keepsState(probe, topicId, name)
   // The partitions of the state topic are loaded one by one.
@@ -43,7 +43,7 @@ async function initialised(probe: Probe, name: string, topicId: string, count: n
 }
 
 /** One partition as the share state APIs name it. */
-function of(groupId: string, topicId: string, partition: number, more: Body = {}): Body {
+export function of(groupId: string, topicId: string, partition: number, more: Body = {}): Body {
   return { groupId, topics: [{ topicId, partitions: [{ partition, ...more }] }] }
 }
 
@@ -171,7 +171,7 @@ const stating: Scenario[] = [
 ]
 
 /** A member of a share group, on a connection of its own, without the group: fetching needs none. */
-class Member {
+export class Member {
   readonly probe: Probe
   readonly memberId: string
   readonly #version: number
@@ -223,11 +223,11 @@ class Member {
   }
 }
 
-function at(partitionIndex: number, acknowledgementBatches: readonly Body[] = []): Body {
+export function at(partitionIndex: number, acknowledgementBatches: readonly Body[] = []): Body {
   return { partitionIndex, acknowledgementBatches }
 }
 
-function ack(firstOffset: number, lastOffset: number, ...acknowledgeTypes: readonly number[]): Body {
+export function ack(firstOffset: number, lastOffset: number, ...acknowledgeTypes: readonly number[]): Body {
   return { firstOffset, lastOffset, acknowledgeTypes }
 }
 
@@ -366,18 +366,18 @@ const acknowledging: Scenario[] = [
   },
 ]
 
-interface Beat {
+export interface Beat {
   memberEpoch: number
   rackId?: string | null
   subscribedTopicNames?: readonly string[] | null
 }
 
-function beat(groupId: string, memberId: string, more: Beat): Body {
+export function beat(groupId: string, memberId: string, more: Beat): Body {
   return { groupId, memberId, rackId: null, subscribedTopicNames: null, ...more }
 }
 
 /** Heartbeats, not part of what is compared, until the member has been given partitions; answers its epoch. */
-async function assigned(probe: Probe, groupId: string, memberId: string, epoch: number): Promise<number> {
+export async function assigned(probe: Probe, groupId: string, memberId: string, epoch: number): Promise<number> {
   let memberEpoch = epoch
   for (let attempt = 0; attempt < 200; attempt++) {
     const answer = await probe.quietly('ShareGroupHeartbeat', 1, beat(groupId, memberId, { memberEpoch }))

@@ -1,6 +1,7 @@
 import { errors } from '../../../protocol/errors.ts'
 import { CoordinatorError } from '../../coordinator-error.ts'
 import type { CoordinatorRecord } from '../../coordinator-record.ts'
+import type { GroupStore } from '../../group-store.ts'
 import { ModernGroup } from '../../modern/modern-group.ts'
 import { type UndoLog, UndoValue } from '../../runtime/undo-log.ts'
 import type { ShareMember } from './member.ts'
@@ -79,6 +80,13 @@ export class ShareGroup extends ModernGroup<ShareMember> {
   override tombstones(): CoordinatorRecord[] {
     return groupTombstones(this.id)
   }
+}
+
+/** Throws GROUP_ID_NOT_FOUND for a group that is not there, or of another kind. */
+export function requireShareGroup(groups: GroupStore, groupId: string): ShareGroup {
+  const group = groups.require(groupId)
+  if (group instanceof ShareGroup) return group
+  throw new CoordinatorError(errors.GROUP_ID_NOT_FOUND, `Group ${groupId} is not a share group.`)
 }
 
 function notSupported(groupId: string): CoordinatorError {

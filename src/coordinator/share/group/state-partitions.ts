@@ -45,3 +45,7 @@ export function without(
   }
   return result
 }
+
+export function partitionsOf(topics: ReadonlyMap<string, TopicState>): PartitionsByTopic {
+  return new Map(Array.from(topics, ([topicId, { partitions }]) => [topicId, partitions]))
+}
