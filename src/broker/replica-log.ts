@@ -52,6 +52,10 @@ export class ReplicaLog implements CoordinatorLog {
     }
   }
 
+  deleteBefore(index: number, offset: number): void {
+    this.#led(index, -1).deleteRecordsBefore(offset)
+  }
+
   maxBatchBytes(index: number): number {
     return this.#led(index, -1).log.config.maxMessageBytes
   }

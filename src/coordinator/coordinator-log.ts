@@ -31,6 +31,8 @@ export interface CoordinatorLog {
    * asked for. Throws as `append` where this node does not lead the partition, or ceases to.
    */
   read(partition: number): AsyncIterable<readonly Buffer[]>
+  /** Nobody needs what is before `offset`, which is committed: it will not be read back. Throws as `append`. */
+  deleteBefore(partition: number, offset: number): void
   /** max.message.bytes of the topic: the size that a batch should stay under. */
   maxBatchBytes(partition: number): number
 }

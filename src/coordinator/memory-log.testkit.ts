@@ -40,6 +40,14 @@ export class MemoryCoordinatorLog implements CoordinatorLog {
     }
   }
 
+  deleteBefore(partition: number, offset: number): void {
+    const batches = this.batches.get(partition) ?? []
+    this.batches.set(
+      partition,
+      batches.filter((batch) => new BatchView(batch).nextOffset > offset),
+    )
+  }
+
   maxBatchBytes(): number {
     return this.maxBytes
   }

@@ -9,26 +9,38 @@ import type { CoordinatorShard, RecordOrigin } from './shard.ts'
 /** What one compressed batch may grow to; a coordinator's own batches are bounded by max.message.bytes. */
 const MAX_BATCH_BYTES = 256 * 1024 * 1024
 
+/** How the load of a shard goes on. */
+export interface LoadProgress {
+  /** Asked between chunks: false ends the load early. */
+  isWanted(): boolean
+  /** All that follows has this offset or a later one. */
+  reached(offset: number): void
+}
+
 /**
- * Replays a partition's log from its start to its end. `isWanted` is asked between chunks: false ends it early, and the
- * answer is then undefined; else how many records there were. Throws DecodeError for records that cannot be read.
+ * Replays a partition's log from its start to its end. Answers how many records there were, or undefined where it was ended
+ * early. Throws DecodeError for records that cannot be read.
  */
 export async function loadShard(
   log: CoordinatorLog,
   partition: number,
   types: ReadonlyMap<number, RecordType>,
   shard: CoordinatorShard,
-  isWanted: () => boolean,
+  progress: LoadProgress,
   logger: Logger,
 ): Promise<number | undefined> {
   const replayer = new Replayer(types, shard, logger)
   for await (const chunk of log.read(partition)) {
-    if (!isWanted()) return undefined
+    if (!progress.isWanted()) return undefined
     for (const buffer of chunk) {
-      for (const batch of batchesIn(buffer)) replayer.replay(batch)
+      for (const batch of batchesIn(buffer)) {
+        progress.reached(batch.baseOffset)
+        replayer.replay(batch)
+        progress.reached(batch.nextOffset)
+      }
     }
   }
-  return isWanted() ? replayer.recordCount : undefined
+  return progress.isWanted() ? replayer.recordCount : undefined
 }
 
 class Replayer {

@@ -54,6 +54,8 @@ export class ShardHost<S extends CoordinatorShard> {
   #open: WriteBatch | undefined
   #flushScheduled = false
   #idleWaiters: (() => void)[] = []
+  /** Where the committed records end. */
+  #position = 0
 
   constructor(partition: number, leaderEpoch: number, options: RuntimeOptions<S>) {
     this.partition = partition
@@ -65,7 +67,8 @@ export class ShardHost<S extends CoordinatorShard> {
       (key, reason) => this.#timerFailed(key, reason),
     )
     const { time, logger } = options
-    this.#shard = options.makeShard({ partition, undo: this.#undo, timers: this.#timers, time, logger })
+    const position = () => this.#position
+    this.#shard = options.makeShard({ partition, undo: this.#undo, timers: this.#timers, position, time, logger })
     this.loaded = this.#load()
   }
 
@@ -178,7 +181,10 @@ export class ShardHost<S extends CoordinatorShard> {
     this.#undo.recording = false
     try {
       const isWanted = () => this.#state === 'loading'
-      const count = await loadShard(log, this.partition, recordTypes, this.#shard, isWanted, logger)
+      const reached = (offset: number) => {
+        this.#position = offset
+      }
+      const count = await loadShard(log, this.partition, recordTypes, this.#shard, { isWanted, reached }, logger)
       if (count === undefined) return
       this.#undo.recording = true
       this.#state = 'active'
@@ -293,17 +299,19 @@ export class ShardHost<S extends CoordinatorShard> {
     if (batch === undefined) return
     this.#inFlight = batch
     this.#append(batch).then(
-      () => this.#committed(batch),
+      (baseOffset) => this.#committed(batch, baseOffset),
       (reason) => this.#failed(reason),
     )
   }
 
-  async #append(batch: WriteBatch): Promise<void> {
-    await this.#options.log.append(this.partition, batch.build(), this.leaderEpoch, batch.transaction)
+  async #append(batch: WriteBatch): Promise<number> {
+    const { log } = this.#options
+    return (await log.append(this.partition, batch.build(), this.leaderEpoch, batch.transaction)).baseOffset
   }
 
-  #committed(batch: WriteBatch): void {
+  #committed(batch: WriteBatch, baseOffset: number): void {
     if (this.#state !== 'active') return
+    this.#position = baseOffset + batch.recordCount
     this.#inFlight = undefined
     const isLast = this.#isIdle
     this.#undo.forgetBefore(isLast ? this.#undo.position : batch.undoEnd)

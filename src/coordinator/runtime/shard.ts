@@ -39,6 +39,8 @@ export interface ShardContext {
   /** Every change by replay, and every change outside of it that must go when an append fails, is noted here. */
   readonly undo: UndoLog
   readonly timers: Timers
+  /** An offset of the log that the record which is replayed, and all that follow, are not before. */
+  readonly position: () => number
   readonly time: Time
   readonly logger: Logger
 }

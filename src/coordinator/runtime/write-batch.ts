@@ -51,8 +51,12 @@ export class WriteBatch {
     this.#builder = new BatchBuilder(transaction === undefined ? { codec } : batchOptions(codec, transaction))
   }
 
+  get recordCount(): number {
+    return this.#builder.recordCount
+  }
+
   get isEmpty(): boolean {
-    return this.#builder.recordCount === 0
+    return this.recordCount === 0
   }
 
   hasRoomFor(sizeBytes: number, maxBytes: number): boolean {

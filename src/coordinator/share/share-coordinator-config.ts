@@ -6,6 +6,8 @@ export interface ShareCoordinatorConfig {
   readonly updatesPerSnapshot: number
   /** share.coordinator.cold.partition.snapshot.interval.ms */
   readonly coldSnapshotIntervalMs: number
+  /** share.coordinator.state.topic.prune.interval.ms */
+  readonly pruneIntervalMs: number
   /** share.coordinator.write.timeout.ms */
   readonly writeTimeoutMs: number
 }
@@ -15,6 +17,7 @@ export function shareCoordinatorConfig(config: BrokerConfig): ShareCoordinatorCo
   return {
     updatesPerSnapshot: config.get('share.coordinator.snapshot.update.records.per.snapshot'),
     coldSnapshotIntervalMs: config.get('share.coordinator.cold.partition.snapshot.interval.ms'),
+    pruneIntervalMs: config.get('share.coordinator.state.topic.prune.interval.ms'),
     writeTimeoutMs: config.get('share.coordinator.write.timeout.ms'),
   }
 }

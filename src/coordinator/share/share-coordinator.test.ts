@@ -2,13 +2,16 @@ import { expect, test } from 'vitest'
 import { silentLogger } from '../../platform/logger.ts'
 import { VirtualTime } from '../../platform/virtual-time.ts'
 import { errors } from '../../protocol/errors.ts'
+import { BatchView } from '../../protocol/records/batch.ts'
 import { Codec } from '../../protocol/records/layout.ts'
+import { CoordinatorError } from '../coordinator-error.ts'
 import { MemoryCoordinatorLog } from '../memory-log.testkit.ts'
 import { ShareCoordinator } from './share-coordinator.ts'
 
 const TOPIC = 'kZ2nDsw0T_qn3bZd9sSSAA'
 const OTHER = 'kZ2nDsw0T_qn3bZd9sSSAQ'
 const UPDATES_PER_SNAPSHOT = 3
+const PRUNE_MS = 200_000
 
 class Bench {
   readonly time = new VirtualTime()
@@ -18,7 +21,12 @@ class Bench {
   #start(): ShareCoordinator {
     return new ShareCoordinator({
       log: this.log,
-      config: { updatesPerSnapshot: UPDATES_PER_SNAPSHOT, coldSnapshotIntervalMs: 300_000, writeTimeoutMs: 5000 },
+      config: {
+        updatesPerSnapshot: UPDATES_PER_SNAPSHOT,
+        coldSnapshotIntervalMs: 300_000,
+        pruneIntervalMs: PRUNE_MS,
+        writeTimeoutMs: 5000,
+      },
       codec: Codec.none,
       partitionCount: () => 1,
       exists: (topicId, partition) => topicId === TOPIC && partition < 2,
@@ -47,6 +55,11 @@ class Bench {
     const partitions = [{ partition, stateEpoch, startOffset }]
     const { results } = await this.#run(this.shares.initialize({ groupId, topics: [{ topicId, partitions }] }))
     return results[0]?.partitions[0]
+  }
+
+  /** The offset that the log begins with, of all that was ever written. */
+  get logStart(): number {
+    return new BatchView(this.log.batches.get(0)![0]!).baseOffset
   }
 
   async write(startOffset: number, batch?: [number, number, number, number], { leaderEpoch = 0, stateEpoch = 0 } = {}) {
@@ -193,4 +206,67 @@ test('a coordinator that does not lead the partition says so', async () => {
   const b = await bench()
   b.shares.onResignation(0, 1)
   expect(await b.write(0)).toMatchObject({ errorCode: errors.NOT_COORDINATOR.code })
+})
+
+test('records that later ones have replaced are pruned, and what is left tells the same', async () => {
+  const b = await bench()
+  await b.initialize(0, 0)
+  await b.initialize(0, 7, { partition: 1 })
+  const writeMany = async () => {
+    for (let i = 0; i < 2 * (UPDATES_PER_SNAPSHOT + 1); i++) await b.write(i, [i, i, 2, 1])
+  }
+  await writeMany()
+  await b.time.advance(PRUNE_MS)
+  // The other share partition began at offset 1 and has not been written since.
+  expect(b.logStart).toBe(1)
+  await b.initialize(1, 8, { partition: 1 })
+  await writeMany()
+  const before = [await b.read(0), await b.summary()]
+  await b.time.advance(PRUNE_MS)
+  expect(b.logStart).toBeGreaterThan(1)
+  const pruned = b.logStart
+  await b.restart()
+  expect([await b.read(0), await b.summary()]).toEqual(before)
+  // After a restart, too.
+  await writeMany()
+  await b.initialize(2, 9, { partition: 1 })
+  await b.time.advance(PRUNE_MS)
+  expect(b.logStart).toBeGreaterThan(pruned)
+})
+
+test('a quiet share partition does not keep the log from being pruned for ever', async () => {
+  const b = await bench()
+  await b.initialize(0, 7, { partition: 1 })
+  await b.initialize(0, 0)
+  for (let i = 0; i < 6; i++) {
+    for (let j = 0; j <= UPDATES_PER_SNAPSHOT; j++) await b.write(i, [i, i, 2, 1])
+    await b.time.advance(PRUNE_MS)
+  }
+  expect(b.logStart).toBeGreaterThan(6)
+})
+
+test('what is not committed yet replaces nothing', async () => {
+  const b = await bench()
+  await b.initialize(0, 3)
+  b.log.isHeld = true
+  const again = b.shares.initialize({
+    groupId: 'g',
+    topics: [{ topicId: TOPIC, partitions: [{ partition: 0, stateEpoch: 1, startOffset: 5 }] }],
+  })
+  await b.time.advance(PRUNE_MS)
+  expect(b.logStart).toBe(0)
+  b.log.failures.push(new CoordinatorError(errors.NOT_ENOUGH_REPLICAS))
+  b.log.release()
+  await again
+  await b.time.advance(PRUNE_MS)
+  await b.restart()
+  expect(await b.read(0)).toMatchObject({ errorCode: 0, stateEpoch: 0, startOffset: 3 })
+})
+
+test('where there is no share partition left, nothing of the log is needed', async () => {
+  const b = await bench()
+  await b.initialize(0, 0)
+  await b.delete()
+  await b.time.advance(PRUNE_MS)
+  expect(b.log.batches.get(0)).toEqual([])
 })

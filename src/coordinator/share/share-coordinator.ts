@@ -1,6 +1,6 @@
 import type { Logger } from '../../platform/logger.ts'
-import type { Time } from '../../platform/time.ts'
-import type { KafkaError } from '../../protocol/errors.ts'
+import type { Scheduled, Time } from '../../platform/time.ts'
+import { errors, type KafkaError } from '../../protocol/errors.ts'
 import type {
   DeleteShareGroupStateRequest,
   DeleteShareGroupStateResponse,
@@ -71,12 +71,20 @@ interface Failure {
 export class ShareCoordinator {
   readonly #partitionCount: () => number
   readonly #logger: Logger
+  readonly #log: CoordinatorLog
+  readonly #time: Time
+  readonly #pruneIntervalMs: number
   readonly #runtime: CoordinatorRuntime<ShareShard>
+  #pruning: Scheduled
+  #isClosed = false
 
   constructor(options: ShareCoordinatorOptions) {
     const { log, config, codec, exists, time, logger } = options
     this.#partitionCount = options.partitionCount
     this.#logger = logger
+    this.#log = log
+    this.#time = time
+    this.#pruneIntervalMs = config.pruneIntervalMs
     this.#runtime = new CoordinatorRuntime({
       name: 'ShareCoordinator',
       log,
@@ -87,6 +95,7 @@ export class ShareCoordinator {
       codec,
       writeTimeoutMs: config.writeTimeoutMs,
     })
+    this.#pruning = this.#pruneLater()
   }
 
   /** This node leads the partition of the state topic from `leaderEpoch` on. Resolves when it is loaded, or cannot be. */
@@ -101,7 +110,36 @@ export class ShareCoordinator {
 
   /** Writes what is pending; afterwards every request is told NOT_COORDINATOR. */
   close(): Promise<void> {
+    this.#isClosed = true
+    this.#pruning.cancel()
     return this.#runtime.close()
+  }
+
+  #pruneLater(): Scheduled {
+    return this.#time.after(this.#pruneIntervalMs, () => void this.#prune())
+  }
+
+  /** Records that later ones have replaced go from the beginning of each log. */
+  async #prune(): Promise<void> {
+    await Promise.all(this.#activePartitions().map((partition) => this.#pruneOne(partition)))
+    if (!this.#isClosed) this.#pruning = this.#pruneLater()
+  }
+
+  async #pruneOne(partition: number): Promise<void> {
+    try {
+      // Of committed state only: what an append that fails leaves behind is still needed.
+      const offset = await this.#runtime.read(partition, (shard) => shard.firstNeededOffset())
+      this.#log.deleteBefore(partition, offset)
+    } catch (reason) {
+      const error = this.#errorOf(reason)
+      if (error !== errors.NOT_COORDINATOR) {
+        this.#logger.error(`partition ${partition} of the share state is not pruned: ${error.name}`)
+      }
+    }
+  }
+
+  #activePartitions(): number[] {
+    return this.#runtime.partitions().filter((partition) => this.#runtime.isActive(partition))
   }
 
   async initialize(request: InitializeShareGroupStateRequest): Promise<InitializeShareGroupStateResponse> {
@@ -152,7 +190,6 @@ export class ShareCoordinator {
   /** The state of topics that are gone goes with them. Resolves when it has, or could not. */
   async onTopicsDeleted(topicIds: ReadonlySet<string>): Promise<void> {
     if (topicIds.size === 0) return
-    const active = this.#runtime.partitions().filter((partition) => this.#runtime.isActive(partition))
     const forget = (partition: number) =>
       this.#runtime
         .write(partition, (shard) => shard.forgetTopics(topicIds))
@@ -160,7 +197,7 @@ export class ShareCoordinator {
           const error = this.#errorOf(reason)
           this.#logger.error(`share state of deleted topics stays in partition ${partition}: ${error.name}`)
         })
-    await Promise.all(active.map(forget))
+    await Promise.all(this.#activePartitions().map(forget))
   }
 
   #partitionFor(key: SharePartitionKey): number {

@@ -50,18 +50,21 @@ export interface ShareState {
   /** The highest epochs that were ever written: writers with lower ones are fenced. */
   readonly highestLeaderEpoch: number
   readonly highestStateEpoch: number
+  /** The record that this began with is not before this offset of its log. */
+  readonly firstOffset: number
 }
 
 export const UNKNOWN_OFFSET = -1
 export const UNKNOWN_EPOCH = -1
 const VALUE_VERSION = 0
 
-/** `limit`: share.coordinator.snapshot.update.records.per.snapshot. */
+/** `limit`: share.coordinator.snapshot.update.records.per.snapshot; `offset`: the record's is not before it. */
 export function stateFromSnapshot(
   key: SharePartitionKey,
   value: ShareSnapshotValue,
   old: ShareState | undefined,
   limit: number,
+  offset: number,
 ): ShareState {
   const updateCount = old?.updateCount ?? 0
   return {
@@ -77,14 +80,16 @@ export function stateFromSnapshot(
     updateCount: updateCount >= limit ? 0 : updateCount,
     highestLeaderEpoch: Math.max(old?.highestLeaderEpoch ?? value.leaderEpoch, value.leaderEpoch),
     highestStateEpoch: Math.max(old?.highestStateEpoch ?? value.stateEpoch, value.stateEpoch),
+    firstOffset: offset,
   }
 }
 
-/** An update without a snapshot before it stands alone. */
+/** An update without a snapshot before it stands alone. `offset`: the record's is not before it. */
 export function stateFromUpdate(
   key: SharePartitionKey,
   value: ShareUpdateValue,
   old: ShareState | undefined,
+  offset: number,
 ): ShareState {
   const startOffset = old !== undefined && value.startOffset === UNKNOWN_OFFSET ? old.startOffset : value.startOffset
   return {
@@ -100,6 +105,7 @@ export function stateFromUpdate(
     updateCount: (old?.updateCount ?? 0) + 1,
     highestLeaderEpoch: Math.max(old?.highestLeaderEpoch ?? value.leaderEpoch, value.leaderEpoch),
     highestStateEpoch: old?.highestStateEpoch ?? 0,
+    firstOffset: old?.firstOffset ?? offset,
   }
 }
 

@@ -67,17 +67,18 @@ export class ShareShard implements CoordinatorShard {
   }
 
   replay(record: CoordinatorRecord): void {
+    const offset = this.#context.position()
     if (isOf(record, shareSnapshot)) {
       const { key, value } = record
       const name = sharePartitionName(key)
       if (value === null) this.#states.delete(name)
       else {
         const { updatesPerSnapshot } = this.#config
-        this.#states.set(name, stateFromSnapshot(key, value, this.#states.get(name), updatesPerSnapshot))
+        this.#states.set(name, stateFromSnapshot(key, value, this.#states.get(name), updatesPerSnapshot, offset))
       }
     } else if (isOf(record, shareUpdate) && record.value !== null) {
       const name = sharePartitionName(record.key)
-      this.#states.set(name, stateFromUpdate(record.key, record.value, this.#states.get(name)))
+      this.#states.set(name, stateFromUpdate(record.key, record.value, this.#states.get(name), offset))
     }
   }
 
@@ -161,6 +162,13 @@ export class ShareShard implements CoordinatorShard {
     if (refusal !== undefined) return answer(refused(key, refusal))
     if (!this.#states.has(sharePartitionName(key))) return answer(done(key))
     return { records: [stateTombstone(key)], response: done(key) }
+  }
+
+  /** What is before this offset says nothing any more that later records do not. */
+  firstNeededOffset(): number {
+    let first = this.#context.position()
+    for (const { firstOffset } of this.#states.values()) first = Math.min(first, firstOffset)
+    return first
   }
 
   /** The state of deleted topics goes with them. */
