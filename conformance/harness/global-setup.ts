@@ -6,6 +6,7 @@ import {
   clientCoordinates,
   clientVersions,
   connectCoordinates,
+  flinkCoordinates,
   jars,
   kafkaCoordinates,
   kafkaVersion,
@@ -22,6 +23,7 @@ const preparations: Record<string, () => Promise<unknown>> = {
     await jars(connectCoordinates)
     for (const version of clientVersions) await jars(clientCoordinates(version))
     await jars(streamsCoordinates(kafkaVersion))
+    await jars(flinkCoordinates)
   },
   'Python clients': python,
   'franz-go': () => goProgram('franz'),
