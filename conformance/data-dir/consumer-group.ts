@@ -1,0 +1,87 @@
+import { expect } from 'vitest'
+import type { Body, Probe } from '../differential/probe.ts'
+import { makeTopic } from '../differential/scenario.ts'
+import { type Passenger, pause, settledAnswer } from './passenger.ts'
+
+const GROUP = 'swapped'
+const MEMBERS = ['a', 'b', 'static']
+const GROUP_ID_NOT_FOUND = 69
+
+/** Members of a consumer group (KIP-848), one of them static, who subscribe by names and by a regular expression. */
+export class ConsumerGroup implements Passenger {
+  readonly #epochs = new Map<string, number>()
+  readonly #owned = new Map<string, Body[]>()
+
+  async begin(probe: Probe): Promise<void> {
+    await this.#describe(probe)
+    for (const topic of ['swap-1', 'swap-2']) await makeTopic(probe, topic, { partitions: 4 })
+    await this.#beat(probe, 'a', { subscribedTopicNames: ['swap-1', 'swap-2'] })
+    await this.#beat(probe, 'b', { subscribedTopicNames: ['swap-1'] })
+    await this.#beat(probe, 'static', { subscribedTopicRegex: 'swap-.*' })
+    await this.#settle(probe)
+  }
+
+  async leave(): Promise<void> {}
+
+  /** The group in an order of its own; who asks is no part of it. */
+  async described(probe: Probe): Promise<Body> {
+    const group = await this.#describe(probe)
+    expect(group).toMatchObject({ errorCode: 0, groupState: 'Stable' })
+    const members = group.members.map((member: Body) => ({
+      ...member,
+      assignment: sorted(member.assignment),
+      targetAssignment: sorted(member.targetAssignment),
+    }))
+    return { ...group, members: members.sort((a: Body, b: Body) => (a.memberId < b.memberId ? -1 : 1)) }
+  }
+
+  async goOn(probe: Probe): Promise<void> {
+    await this.#settle(probe)
+    const { groupEpoch } = await this.#describe(probe)
+    const next = `swap-${groupEpoch}${probe.broker.kind}`
+    await makeTopic(probe, next, { partitions: 1 })
+    await this.#beat(probe, 'a', { subscribedTopicNames: ['swap-1', next], rebalanceTimeoutMs: 60_000 })
+    await this.#settle(probe)
+  }
+
+  async #describe(probe: Probe): Promise<Body> {
+    const answer = await settledAnswer(
+      () => probe.quietly('ConsumerGroupDescribe', 1, { groupIds: [GROUP] }),
+      ({ groups }) => groups[0].errorCode,
+    )
+    expect([0, GROUP_ID_NOT_FOUND]).toContain(answer.groups[0].errorCode)
+    return answer.groups[0]
+  }
+
+  async #beat(probe: Probe, memberId: string, more: Body = {}): Promise<void> {
+    const epoch = this.#epochs.get(memberId) ?? 0
+    const response = await probe.quietly('ConsumerGroupHeartbeat', 1, {
+      groupId: GROUP,
+      memberId,
+      memberEpoch: epoch,
+      instanceId: memberId === 'static' ? 'i' : null,
+      ...(epoch === 0 ? { rebalanceTimeoutMs: 60_000 } : {}),
+      topicPartitions: this.#owned.get(memberId) ?? [],
+      ...more,
+    })
+    expect(response.errorCode, `${probe.broker.kind}: ${memberId}: ${response.errorMessage}`).toBe(0)
+    this.#epochs.set(memberId, response.memberEpoch)
+    if (response.assignment) this.#owned.set(memberId, response.assignment.topicPartitions)
+  }
+
+  /** Heartbeats until all have what they should; both brokers make a member wait for its assignment at times. */
+  async #settle(probe: Probe): Promise<void> {
+    for (let round = 0; round < 300; round++) {
+      for (const memberId of MEMBERS) await this.#beat(probe, memberId)
+      if ((await this.#describe(probe)).groupState === 'Stable') return
+      await pause()
+    }
+    throw new Error('the group does not settle')
+  }
+}
+
+function sorted({ topicPartitions }: Body): Body {
+  const topics: Body[] = topicPartitions
+  const inOrder = topics.map((topic) => ({ ...topic, partitions: [...topic.partitions].sort((a, b) => a - b) }))
+  return { topicPartitions: inOrder.sort((a: Body, b: Body) => (a.topicName < b.topicName ? -1 : 1)) }
+}
