@@ -80,6 +80,8 @@ function servedApis(): ServedApi[] {
     serve(apis.ListTransactions, '0-2', () => import('./handlers/list-transactions.ts')),
     serve(apis.ConsumerGroupHeartbeat, '0-1', () => import('./handlers/consumer-group-heartbeat.ts')),
     serve(apis.ConsumerGroupDescribe, '0-1', () => import('./handlers/consumer-group-describe.ts')),
+    serve(apis.StreamsGroupHeartbeat, '0', () => import('./handlers/streams-group-heartbeat.ts')),
+    serve(apis.StreamsGroupDescribe, '0', () => import('./handlers/streams-group-describe.ts')),
     serve(apis.ShareGroupHeartbeat, '1', () => import('./handlers/share-group-heartbeat.ts')),
     serve(apis.ShareGroupDescribe, '1', () => import('./handlers/share-group-describe.ts')),
     serve(apis.ShareFetch, '1-2', () => import('./handlers/share-fetch.ts')),

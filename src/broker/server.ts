@@ -35,6 +35,7 @@ import { ReplicaLog } from './replica-log.ts'
 import { RequestMemory } from './request-memory.ts'
 import { ShareGroups } from './share/share-groups.ts'
 import { openStorage, type Storage } from './storage.ts'
+import { StreamsTopics } from './streams-topics.ts'
 import { ClientMetrics } from './telemetry/client-metrics.ts'
 import { TransactionVerifier } from './transaction-verifier.ts'
 import type { Endpoint, Services } from './types.ts'
@@ -248,6 +249,7 @@ function makeServices(
     groups,
     transactions,
     shares: new ShareGroups(config, platform, logger, controller, replicas),
+    streamsTopics: new StreamsTopics(controller, platform.time, logger),
     verifier: new TransactionVerifier(transactions, config),
     markers,
     fetchSessions: new FetchSessionCache(sessionSlots, platform.time, platform.random),

@@ -18,6 +18,7 @@ import type { FetchSessionCache } from './fetch-sessions.ts'
 import type { ProducerIds } from './producer-ids.ts'
 import type { Quotas } from './quotas/quotas.ts'
 import type { ShareGroups } from './share/share-groups.ts'
+import type { StreamsTopics } from './streams-topics.ts'
 import type { ClientMetrics } from './telemetry/client-metrics.ts'
 import type { TransactionVerifier } from './transaction-verifier.ts'
 
@@ -76,6 +77,7 @@ export interface Services {
   readonly verifier: TransactionVerifier
   readonly markers: MarkerTarget
   readonly shares: ShareGroups
+  readonly streamsTopics: StreamsTopics
   readonly fetchSessions: FetchSessionCache
   readonly producerIds: ProducerIds
   readonly quotas: Quotas

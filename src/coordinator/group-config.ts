@@ -25,6 +25,22 @@ export interface ShareGroupConfig {
   readonly paceOf: (groupId: string) => GroupPace
 }
 
+/** How members of a streams group are paced, and what they get besides active tasks. */
+export interface StreamsGroupPace extends GroupPace {
+  /** How long the first assignment of a group waits for more members; 0 for not at all. */
+  readonly initialRebalanceDelayMs: number
+  /** How many standby tasks each task with stores has. */
+  readonly standbyReplicas: number
+}
+
+/** The settings of streams groups. */
+export interface StreamsGroupConfig {
+  /** group.streams.max.size */
+  readonly maxGroupSize: number
+  /** streams.session.timeout.ms and others, as the group is configured, or else the broker. */
+  readonly paceOf: (groupId: string) => StreamsGroupPace
+}
+
 /** The settings of groups of the consumer protocol. */
 export interface ConsumerGroupConfig {
   /** group.consumer.max.size */
@@ -59,6 +75,7 @@ export interface GroupCoordinatorConfig {
   readonly writeTimeoutMs: number
   readonly consumer: ConsumerGroupConfig
   readonly share: ShareGroupConfig
+  readonly streams: StreamsGroupConfig
 }
 
 const MINUTE_MS = 60_000
@@ -99,6 +116,10 @@ export function groupCoordinatorConfig(
       maxGroupSize: config.get('group.share.max.size'),
       initializeRetryIntervalMs: config.get('group.share.initialize.retry.interval.ms'),
       paceOf: (groupId) => sharePace(config, overridesOf(groupId)),
+    },
+    streams: {
+      maxGroupSize: config.get('group.streams.max.size'),
+      paceOf: (groupId) => streamsPace(config, overridesOf(groupId)),
     },
   }
 }
@@ -146,6 +167,31 @@ function sharePace(config: BrokerConfig, overrides: Properties): GroupPace {
       groupValue('share.assignment.interval.ms', overrides, config),
       config.get('group.share.min.assignment.interval.ms'),
       config.get('group.share.max.assignment.interval.ms'),
+    ),
+  }
+}
+
+function streamsPace(config: BrokerConfig, overrides: Properties): StreamsGroupPace {
+  return {
+    sessionTimeoutMs: within(
+      groupValue('streams.session.timeout.ms', overrides, config),
+      config.get('group.streams.min.session.timeout.ms'),
+      config.get('group.streams.max.session.timeout.ms'),
+    ),
+    heartbeatIntervalMs: within(
+      groupValue('streams.heartbeat.interval.ms', overrides, config),
+      config.get('group.streams.min.heartbeat.interval.ms'),
+      config.get('group.streams.max.heartbeat.interval.ms'),
+    ),
+    assignmentIntervalMs: within(
+      groupValue('streams.assignment.interval.ms', overrides, config),
+      config.get('group.streams.min.assignment.interval.ms'),
+      config.get('group.streams.max.assignment.interval.ms'),
+    ),
+    initialRebalanceDelayMs: groupValue('streams.initial.rebalance.delay.ms', overrides, config),
+    standbyReplicas: Math.min(
+      groupValue('streams.num.standby.replicas', overrides, config),
+      config.get('group.streams.max.standby.replicas'),
     ),
   }
 }

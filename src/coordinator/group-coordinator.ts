@@ -15,6 +15,7 @@ import type { ListGroupsRequest, ListGroupsResponse } from '../protocol/messages
 import type { OffsetCommitRequest, OffsetCommitResponse } from '../protocol/messages/offset-commit.ts'
 import type { OffsetDeleteRequest, OffsetDeleteResponseInput } from '../protocol/messages/offset-delete.ts'
 import type { ShareGroupHeartbeatRequest } from '../protocol/messages/share-group-heartbeat.ts'
+import type { StreamsGroupHeartbeatRequest } from '../protocol/messages/streams-group-heartbeat.ts'
 import type { SyncGroupRequest, SyncGroupResponseInput } from '../protocol/messages/sync-group.ts'
 import type { TxnOffsetCommitRequest, TxnOffsetCommitResponse } from '../protocol/messages/txn-offset-commit.ts'
 import type { Codec } from '../protocol/records/layout.ts'
@@ -36,6 +37,9 @@ import { type DescribedShareGroup, type ShareHeartbeat, undescribedShareGroup } 
 import type { ShareStates } from './share/group/share-states.ts'
 import type { PartitionsByTopic } from './share/group/state-partitions.ts'
 import { validateShareHeartbeat } from './share/group/validate.ts'
+import { type DescribedStreamsGroup, undescribedStreamsGroup } from './streams/describe.ts'
+import type { StreamsHeartbeat } from './streams/heartbeat.ts'
+import { validateStreamsHeartbeat } from './streams/validate.ts'
 
 /** The topic that holds groups and their offsets. */
 export const GROUP_TOPIC = '__consumer_offsets'
@@ -216,6 +220,36 @@ export class GroupCoordinator {
     })
     const unnamed = groupIds.length - named.length
     const invalid = Array.from({ length: unnamed }, () => undescribedShareGroup('', errors.INVALID_GROUP_ID.code, null))
+    return [...invalid, ...results.flat()]
+  }
+
+  /** The topics that the application lacks have to be made. */
+  async streamsHeartbeat(context: ClientContext, request: StreamsGroupHeartbeatRequest): Promise<StreamsHeartbeat> {
+    try {
+      validateStreamsHeartbeat(request)
+      return await this.#runtime.write(this.partitionFor(request.groupId), (shard) =>
+        shard.streams.heartbeats.heartbeat(context, request),
+      )
+    } catch (reason) {
+      const response = { errorCode: this.#errorOf(reason).code, errorMessage: errorMessageOf(reason) }
+      return { response, topicsToCreate: [] }
+    }
+  }
+
+  async describeStreamsGroups(groupIds: readonly string[]): Promise<DescribedStreamsGroup[]> {
+    const named = groupIds.filter((groupId) => groupId !== '')
+    const results = await this.#perPartition(named, async (partition, ids) => {
+      try {
+        return await this.#runtime.read(partition, (shard) => shard.streams.describe(ids))
+      } catch (reason) {
+        const { code } = this.#errorOf(reason)
+        return ids.map((groupId) => undescribedStreamsGroup(groupId, code, null))
+      }
+    })
+    const unnamed = groupIds.length - named.length
+    const invalid = Array.from({ length: unnamed }, () =>
+      undescribedStreamsGroup('', errors.INVALID_GROUP_ID.code, null),
+    )
     return [...invalid, ...results.flat()]
   }
 

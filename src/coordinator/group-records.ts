@@ -31,6 +31,7 @@ import { LegacyOffsetCommitKey, LegacyOffsetCommitValue } from '../protocol/coor
 import { OffsetCommitKey, OffsetCommitValue } from '../protocol/coordinator-records/offset-commit.ts'
 import { type RecordType, recordType } from './coordinator-record.ts'
 import { shareGroupRecordTypes } from './share/group/records.ts'
+import { streamsGroupRecordTypes } from './streams/records.ts'
 
 /** The records of __consumer_offsets that are understood. */
 export const groupMetadata = recordType(GroupMetadataKey, GroupMetadataValue)
@@ -68,6 +69,7 @@ const types: readonly { readonly id: number }[] = [
   consumerCurrentAssignment,
   consumerRegex,
   ...shareGroupRecordTypes,
+  ...streamsGroupRecordTypes,
 ]
 
 export const groupRecordTypes: ReadonlyMap<number, RecordType> = new Map(

@@ -30,6 +30,7 @@ import { OffsetStore } from './offsets/offset-store.ts'
 import { NOTHING, type Result } from './runtime/result.ts'
 import type { CoordinatorShard, RecordOrigin, ShardContext } from './runtime/shard.ts'
 import { ShareGroupOperations } from './share/group/share-groups.ts'
+import { StreamsGroups } from './streams/streams-groups.ts'
 
 const EXPIRATION_TIMER = 'expiration'
 /** DescribeGroups: later versions are told that a group is not there. */
@@ -44,6 +45,7 @@ type DeletionResult = DeleteGroupsResponse['results'][number]
 export class GroupShard implements CoordinatorShard {
   readonly consumers: ConsumerGroups
   readonly shares: ShareGroupOperations
+  readonly streams: StreamsGroups
   readonly offsets: OffsetOperations
   readonly #context: ShardContext
   readonly #config: GroupCoordinatorConfig
@@ -67,6 +69,7 @@ export class GroupShard implements CoordinatorShard {
     this.#membership = new Membership(classic, this.#rebalancer)
     this.consumers = new ConsumerGroups({ ...classic, topics, time }, this.#rebalancer)
     this.shares = new ShareGroupOperations({ groups: this.#groups, topics, config: config.share, timers, time, logger })
+    this.streams = new StreamsGroups({ groups: this.#groups, topics, config: config.streams, timers, time, logger })
     this.offsets = new OffsetOperations(this.#groups, this.#store, this.#rebalancer, config, time)
   }
 
@@ -80,7 +83,7 @@ export class GroupShard implements CoordinatorShard {
     } else if (isOf(record, legacyOffsetCommit)) {
       this.#replayOffset(record.key, record.value && { ...NO_OFFSET_DETAILS, ...record.value }, origin)
     } else {
-      if (!this.consumers.replay(record)) this.shares.replay(record)
+      if (!this.consumers.replay(record) && !this.shares.replay(record)) this.streams.replay(record)
     }
   }
 
@@ -106,6 +109,7 @@ export class GroupShard implements CoordinatorShard {
     }
     this.consumers.onLoaded()
     this.shares.onLoaded()
+    this.streams.onLoaded()
     this.#scheduleExpiration()
   }
 
@@ -160,7 +164,7 @@ export class GroupShard implements CoordinatorShard {
     const types = new Set(typesFilter.map((type) => type.toLowerCase()))
     const listed: ListedGroup[] = []
     for (const group of this.#groups.all()) {
-      if (states.size > 0 && !states.has(group.stateName.toLowerCase())) continue
+      if (states.size > 0 && !states.has(filterNameOf(group.stateName))) continue
       if (types.size > 0 && !types.has(group.type)) continue
       listed.push({
         groupId: group.id,
@@ -229,4 +233,9 @@ export class GroupShard implements CoordinatorShard {
     this.#scheduleExpiration()
     return { records, response: undefined, atomic: false }
   }
+}
+
+/** Apache Kafka has one state that its filter knows by another name. */
+function filterNameOf(stateName: string): string {
+  return stateName === 'NotReady' ? 'not_ready' : stateName.toLowerCase()
 }

@@ -16,7 +16,7 @@ export interface CommitIdentity {
 }
 
 /** Throws CoordinatorError when this partition must not be committed, though others may. */
-export type CommitCheck = (topicId: string, partition: number) => void
+export type CommitCheck = (topicId: string, partition: number, topic: string) => void
 
 /** What every kind of group tells about itself; what its members do is each kind's own business. */
 export interface Group {

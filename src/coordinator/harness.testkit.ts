@@ -32,6 +32,16 @@ export const testConfig: GroupCoordinatorConfig = {
     initializeRetryIntervalMs: 30_000,
     paceOf: () => ({ sessionTimeoutMs: 45_000, heartbeatIntervalMs: 5000, assignmentIntervalMs: 0 }),
   },
+  streams: {
+    maxGroupSize: 100,
+    paceOf: () => ({
+      sessionTimeoutMs: 45_000,
+      heartbeatIntervalMs: 5000,
+      assignmentIntervalMs: 0,
+      initialRebalanceDelayMs: 0,
+      standbyReplicas: 0,
+    }),
+  },
 }
 
 type Overrides<T> = { readonly [K in keyof T]?: T[K] }

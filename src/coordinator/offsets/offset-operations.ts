@@ -71,7 +71,7 @@ export class OffsetOperations {
         if ((partition.committedMetadata?.length ?? 0) > this.#config.offsetMetadataMaxChars) {
           return { partitionIndex, errorCode: errors.OFFSET_METADATA_TOO_LARGE.code }
         }
-        check?.(topicId, partitionIndex)
+        check?.(topicId, partitionIndex, name)
         const key = { group: request.groupId, topic: name, partition: partitionIndex }
         records.push(commitRecord(key, partition, topicId, nowMs, expireTimestampMs))
         return { partitionIndex, errorCode: errors.NONE.code }
@@ -108,7 +108,7 @@ export class OffsetOperations {
         if ((partition.committedMetadata?.length ?? 0) > this.#config.offsetMetadataMaxChars) {
           return { partitionIndex, errorCode: errors.OFFSET_METADATA_TOO_LARGE.code }
         }
-        check?.(topicIdOf(name), partitionIndex)
+        check?.(topicIdOf(name), partitionIndex, name)
         const key = { group: request.groupId, topic: name, partition: partitionIndex }
         records.push(commitRecord(key, { ...partition, commitTimestamp: NONE }, ZERO_UUID, nowMs, NONE))
         return { partitionIndex, errorCode: errors.NONE.code }

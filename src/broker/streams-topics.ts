@@ -1,0 +1,92 @@
+import type { Controller } from '../controller/controller.ts'
+import { wholeOutcome } from '../controller/result.ts'
+import type { InternalTopic } from '../coordinator/streams/topology/types.ts'
+import type { Logger } from '../platform/logger.ts'
+import type { Time } from '../platform/time.ts'
+import { errorOfCode, errors } from '../protocol/errors.ts'
+
+/** The latest failures are remembered. */
+const MAX_FAILURES = 1000
+/** The controller's own timeout says nothing here: nobody waits. */
+const TIMEOUT_MS = 30_000
+const DEFAULT_REPLICATION_FACTOR = -1
+
+interface Failure {
+  readonly why: string
+  readonly untilMs: number
+}
+
+/**
+ * Makes the topics that Streams applications keep for themselves (KIP-1071). A heartbeat does not wait for that; it asks
+ * again until the topics are there, and is told why they were not made. What failed is left alone for a while.
+ */
+export class StreamsTopics {
+  readonly #controller: Pick<Controller, 'createTopics'>
+  readonly #time: Time
+  readonly #logger: Logger
+  readonly #underWay = new Set<string>()
+  readonly #failures = new Map<string, Failure>()
+
+  constructor(controller: Pick<Controller, 'createTopics'>, time: Time, logger: Logger) {
+    this.#controller = controller
+    this.#time = time
+    this.#logger = logger
+  }
+
+  /** Starts to make those of `topics` that nobody makes and that have not failed within the last `pauseMs`. */
+  create(topics: readonly InternalTopic[], pauseMs: number): void {
+    const missing = topics.filter(({ name }) => !this.#underWay.has(name) && this.#failure(name) === undefined)
+    if (missing.length === 0) return
+    for (const { name } of missing) this.#underWay.add(name)
+    void this.#create(missing, pauseMs)
+  }
+
+  /** By name, why those of `topics` that have failed lately were not made. */
+  failures(topics: readonly InternalTopic[]): [name: string, why: string][] {
+    return topics.flatMap(({ name }) => {
+      const why = this.#failure(name)
+      return why === undefined ? [] : [[name, why]]
+    })
+  }
+
+  async #create(missing: readonly InternalTopic[], pauseMs: number): Promise<void> {
+    try {
+      const topics = missing.map(newTopic)
+      const response = await this.#controller.createTopics({ topics, timeoutMs: TIMEOUT_MS, validateOnly: false })
+      for (const { name, errorCode, errorMessage } of response.topics) {
+        if (errorCode !== errors.NONE.code) this.#fail(name, errorMessage || errorOfCode(errorCode).message, pauseMs)
+      }
+    } catch (reason) {
+      const { errorCode, errorMessage } = wholeOutcome(reason)
+      const why = errorMessage ?? errorOfCode(errorCode).message
+      for (const { name } of missing) this.#fail(name, why, pauseMs)
+    } finally {
+      for (const { name } of missing) this.#underWay.delete(name)
+    }
+  }
+
+  #failure(name: string): string | undefined {
+    const failure = this.#failures.get(name)
+    if (failure === undefined) return undefined
+    if (failure.untilMs > this.#time.nowMs()) return failure.why
+    this.#failures.delete(name)
+    return undefined
+  }
+
+  #fail(name: string, why: string, pauseMs: number): void {
+    this.#logger.warn(`topic ${name} of a streams group was not made: ${why}`)
+    this.#failures.delete(name)
+    this.#failures.set(name, { why, untilMs: this.#time.nowMs() + pauseMs })
+    if (this.#failures.size > MAX_FAILURES) this.#failures.delete(this.#failures.keys().next().value!)
+  }
+}
+
+function newTopic({ name, partitionCount, replicationFactor, configs }: InternalTopic) {
+  return {
+    name,
+    numPartitions: partitionCount,
+    replicationFactor: replicationFactor ?? DEFAULT_REPLICATION_FACTOR,
+    assignments: [],
+    configs: Array.from(configs, ([name, value]) => ({ name, value })),
+  }
+}
