@@ -3,6 +3,7 @@ import { runDir } from './cache.ts'
 import { goProgram } from './go.ts'
 import { installKcat } from './kcat.ts'
 import {
+  apicurioArchive,
   clientCoordinates,
   clientVersions,
   connectCoordinates,
@@ -11,9 +12,10 @@ import {
   kafkaCoordinates,
   kafkaVersion,
   streamsCoordinates,
+  unpacked,
 } from './maven.ts'
 import { pidDir } from './process.ts'
-import { python } from './python.ts'
+import { python, registryPython } from './python.ts'
 
 /** What is fetched before the first test, so that no test's time includes a download. */
 const preparations: Record<string, () => Promise<unknown>> = {
@@ -24,8 +26,10 @@ const preparations: Record<string, () => Promise<unknown>> = {
     for (const version of clientVersions) await jars(clientCoordinates(version))
     await jars(streamsCoordinates(kafkaVersion))
     await jars(flinkCoordinates)
+    await unpacked(apicurioArchive)
   },
   'Python clients': python,
+  'Python client of schema registries': registryPython,
   'franz-go': () => goProgram('franz'),
   sarama: () => goProgram('sarama'),
   kcat: installKcat,

@@ -1,4 +1,4 @@
-import { readdirSync, writeFileSync } from 'node:fs'
+import { readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { cached, hashOf } from './cache.ts'
 import { runOk } from './process.ts'
@@ -48,6 +48,9 @@ export const flinkCoordinates: readonly string[] = [
   'org.slf4j:slf4j-simple:1.7.36',
 ]
 
+/** Apicurio Registry as it is distributed. Its dependencies are inside; what Maven would add is not needed. */
+export const apicurioArchive = 'io.apicurio:apicurio-registry-app:3.0.9:tar.gz:all'
+
 function pomOf(coordinates: readonly string[]): string {
   const dependencies = coordinates.map((coordinate) => {
     const [groupId, artifactId, version, type = 'jar', classifier] = coordinate.split(':')
@@ -79,4 +82,15 @@ export async function jars(coordinates: readonly string[]): Promise<string[]> {
 
 export async function classpath(coordinates: readonly string[]): Promise<string> {
   return (await jars(coordinates)).join(':')
+}
+
+/** The folder with the contents of one archive (`group:artifact:version:tar.gz:classifier`), without dependencies. */
+export function unpacked(coordinate: string): Promise<string> {
+  return cached(join('unpacked', hashOf([coordinate])), async (building) => {
+    const goal = ['-q', '-B', 'dependency:copy', `-Dartifact=${coordinate}`, '-DoutputDirectory=.']
+    await runOk('mvn', goal, { cwd: building, timeoutMs: 900_000 })
+    const [archive] = readdirSync(building)
+    await runOk('tar', ['xzf', archive!], { cwd: building })
+    rmSync(join(building, archive!))
+  })
 }

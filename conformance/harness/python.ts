@@ -15,9 +15,25 @@ const requirements: readonly string[] = [
 /** The oldest kafka-python that the Python of today can read: 1.3 uses a word that has become a keyword. */
 const oldRequirements: readonly string[] = ['kafka-python==1.4.7']
 
+/** librdkafka with what its client of schema registries needs. */
+const registryRequirements: readonly string[] = [
+  'confluent-kafka==2.16.1',
+  'attrs==26.1.0',
+  'authlib==1.9.9',
+  'cachetools==8.0.1',
+  'fastavro==1.13.1',
+  'httpx==0.28.1',
+  'jsonschema==4.26.0',
+]
+
 /** The Python of a virtual environment with the clients. A venv cannot be moved, so it is built where it stays. */
 export function python(): Promise<string> {
   return environmentOf(requirements)
+}
+
+/** The Python with a client of schema registries. */
+export function registryPython(): Promise<string> {
+  return environmentOf(registryRequirements)
 }
 
 async function environmentOf(requirements: readonly string[]): Promise<string> {
@@ -43,4 +59,10 @@ export async function runPython(script: string, args: readonly string[], timeout
 export async function runOldPython(script: string, args: readonly string[]): Promise<RunResult> {
   const path = join(repositoryRoot, 'conformance', 'clients', 'python', script)
   return run(await environmentOf(oldRequirements), ['-B', path, ...args], { timeoutMs: 180_000 })
+}
+
+/** Runs the producer and the consumer of `conformance/registry/serde.py`. */
+export async function runRegistryPython(args: readonly string[]): Promise<RunResult> {
+  const path = join(repositoryRoot, 'conformance', 'registry', 'serde.py')
+  return run(await registryPython(), ['-B', path, ...args], { timeoutMs: 180_000 })
 }
