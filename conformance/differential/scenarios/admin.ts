@@ -228,12 +228,12 @@ const directoryScenarios: readonly Scenario[] = [
 ]
 
 /** Whether a throttle time is what it should be, give or take what a busy machine makes of it. */
-function isNear(ms: number, expectedMs: number): string {
+export function isNear(ms: number, expectedMs: number): string {
   return Math.abs(ms - expectedMs) <= 400 ? 'as expected' : `${ms} ms, not ${expectedMs}`
 }
 
 /** Set for this client only, so that no other scenario pauses; its name is its client id. */
-async function limited(probe: Probe, name: string, key: string, value: number): Promise<void> {
+export async function limited(probe: Probe, name: string, key: string, value: number): Promise<void> {
   probe.clientId = name
   const entries = [{ entity: entity(['client-id', name]), ops: [set(key, value)] }]
   await probe.quietly('AlterClientQuotas', 1, { entries, validateOnly: false })
@@ -242,7 +242,7 @@ async function limited(probe: Probe, name: string, key: string, value: number): 
 }
 
 /** Writes an exchange down that says whether the throttle time was right. */
-function note(probe: Probe, api: 'Produce' | 'Fetch' | 'CreateTopics', text: string): void {
+export function note(probe: Probe, api: 'Produce' | 'Fetch' | 'ShareFetch' | 'CreateTopics', text: string): void {
   probe.transcript.push({ api, version: 0, response: { text } })
 }
 

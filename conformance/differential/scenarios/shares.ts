@@ -1,5 +1,6 @@
 import type { Body, Probe } from '../probe.ts'
 import { batch, makeTopic, type Scenario, write } from '../scenario.ts'
+import { isNear, limited, note } from './admin.ts'
 
 const UNKNOWN_ID = 'AAAAAAAAAAAAAAAAAAAAEA'
 export const ACCEPT = 1
@@ -285,6 +286,21 @@ const fetching: Scenario[] = [
       await member.fetch([at(0, [ack(0, 0, ACCEPT)])])
       const other = new Member(probe.fork(), version, name, topicId, 'member-two')
       await other.fetch([at(0)])
+    },
+  },
+  {
+    title: 'share fetch: more bytes than the quota: no records, the time to pause',
+    api: 'ShareFetch',
+    run: async (probe, version, name) => {
+      const topicId = await topicOf(probe, name)
+      for (let i = 0; i < 2; i++) await write(probe, name, batch(1, {}, 60_000))
+      await limited(probe, name, 'consumer_byte_rate', 10_000)
+      const member = new Member(probe, version, name, topicId)
+      // Apache Kafka counts the bytes that it read, also of batches that it leaves out.
+      await member.fetch([at(0)], { maxBytes: 60_100 })
+      // Twice 60 kB in a window of 10 s are 20 % too much.
+      const refused = await member.fetch([at(0, [ack(0, 0, ACCEPT)])], { maxBytes: 60_100 })
+      note(probe, 'ShareFetch', isNear(refused.throttleTimeMs, 2000))
     },
   },
   {

@@ -21,6 +21,9 @@ interface Fetching {
 }
 
 const RECORD_LIMIT_MODE = 1
+/** What an answer takes besides the records: for quotas, which need no better. */
+const RESPONSE_HEADER_BYTES = 18
+const PARTITION_HEADER_BYTES = 30
 const NO_RECORDS: readonly Buffer[] = []
 
 /**
@@ -103,7 +106,8 @@ async function fetch({ request, context, services }: Fetching, session: ShareSes
     else refused.push({ topicId, partition, errorCode: error.code, records: NO_RECORDS, acquired: [] })
   }
   if (wanted.length === 0) return refused
-  const maxBytes = Math.min(request.maxBytes, config.get('fetch.max.bytes'))
+  const quotaBytes = services.quotas.mostBytesOfFetch(context)
+  const maxBytes = Math.min(request.maxBytes, config.get('fetch.max.bytes'), quotaBytes)
   const fetched = await shares.fetcher.fetch(
     {
       groupId: request.groupId,
@@ -140,8 +144,11 @@ function respond(
   const acquisitionLockTimeoutMs = services.shares.settings.limits(request.groupId).lockDurationMs
   const isFull = request.shareSessionEpoch === INITIAL_EPOCH || request.shareSessionEpoch === FINAL_EPOCH
   if (!isFull && session.epoch !== expectedEpoch) {
+    giveBack(fetched, session, services)
     return { ...refuse(errors.INVALID_SHARE_SESSION_EPOCH), acquisitionLockTimeoutMs }
   }
+  const mustPause = services.quotas.mustPauseFetch(context, responseBytes(fetched))
+  if (mustPause) giveBack(fetched, session, services)
   const hints = new LeaderHints(services, context)
   const acknowledgements = new Map(acknowledged.map((one) => [partitionName(one.topicId, one.partition), one]))
   const topics = new Map<string, PartitionData[]>()
@@ -150,7 +157,7 @@ function respond(
     if (partitions === undefined) topics.set(topicId, [partition])
     else partitions.push(partition)
   }
-  for (const one of fetched) {
+  for (const one of mustPause ? [] : fetched) {
     const { topicId, partition, errorCode, records } = one
     const isWorth = isFull || session.isWorthTelling(topicId, partition, errorCode, records.length > 0)
     if (!isWorth) continue
@@ -167,6 +174,23 @@ function respond(
     acquisitionLockTimeoutMs,
     responses: [...topics].map(([topicId, partitions]) => ({ topicId, partitions })),
     nodeEndpoints: hints.nodeEndpoints,
+  }
+}
+
+/** About what the answer takes on the wire. */
+function responseBytes(fetched: readonly ShareFetched[]): number {
+  let bytes = RESPONSE_HEADER_BYTES
+  for (const { records } of fetched) {
+    bytes += PARTITION_HEADER_BYTES
+    for (const { length } of records) bytes += length
+  }
+  return bytes
+}
+
+/** The member does not get what was fetched for it: others need not wait until its locks end. */
+function giveBack(fetched: readonly ShareFetched[], { groupId, memberId }: ShareSession, { shares }: Services): void {
+  for (const { topicId, partition, acquired } of fetched) {
+    if (acquired.length > 0) shares.partitions.giveBack({ groupId, topicId, partition }, memberId, acquired)
   }
 }
 

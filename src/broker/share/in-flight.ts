@@ -90,6 +90,17 @@ export class InFlightState {
     this.lock = lock
   }
 
+  /** It was acquired by the member, who was never told: as if it had not been. Answers whether it was. */
+  giveBack(memberId: string, deliveryCount: number): boolean {
+    if (this.#before !== undefined || this.state !== RecordState.acquired) return false
+    if (this.memberId !== memberId || this.deliveryCount !== deliveryCount) return false
+    this.state = RecordState.available
+    this.deliveryCount--
+    this.memberId = NO_MEMBER
+    this.unlock()
+    return true
+  }
+
   /** An acquired record is let go of at once. Answers false, and changes nothing, while another change is being stored. */
   release(next: RecordState, deliveryLimit: number): boolean {
     if (this.#before !== undefined || this.state !== RecordState.acquired) return false

@@ -211,3 +211,32 @@ test('one read at a time', async () => {
   b.share.endRead()
   expect(b.fetch('b')).toEqual([[0, 4, 1]])
 })
+
+test('what does not reach the member is there for others at once, and does not count as delivered', async () => {
+  const b = await bench(5, 5)
+  const taken = { maxRecords: 5 }
+  b.fetch('a', taken)
+  b.share.giveBack('a', [{ firstOffset: 0, lastOffset: 4, deliveryCount: 1 }])
+  expect(b.fetch('b', taken)).toEqual([[0, 4, 1]])
+  // Not what another one has, nor what is acquired anew.
+  b.share.giveBack('a', [{ firstOffset: 0, lastOffset: 4, deliveryCount: 1 }])
+  await b.acknowledge('b', 1, 2, accept)
+  await b.acknowledge('b', 3, 3, release)
+  expect(b.fetch('b', taken)).toEqual([
+    [3, 3, 2],
+    [5, 9, 1],
+  ])
+  b.share.giveBack('b', [{ firstOffset: 3, lastOffset: 3, deliveryCount: 2 }])
+  b.share.giveBack('b', [{ firstOffset: 5, lastOffset: 9, deliveryCount: 1 }])
+  expect(b.fetch('a')).toEqual([
+    [3, 3, 2],
+    [5, 9, 1],
+  ])
+  await b.acknowledge('a', 5, 9, accept)
+  await b.time.advance(30_000)
+  expect(b.fetch('a')).toEqual([
+    [0, 0, 2],
+    [3, 3, 3],
+    [4, 4, 2],
+  ])
+})

@@ -151,6 +151,22 @@ export class SharePartition implements Locks {
     return withoutRanges(acquired, aborted)
   }
 
+  /** What was acquired does not reach the member: it is there for others, and does not count as delivered. */
+  giveBack(memberId: string, acquired: readonly AcquiredRecords[]): void {
+    const { window } = this
+    for (const { firstOffset, lastOffset, deliveryCount } of acquired) {
+      const from = window.batches.floor(firstOffset)?.firstOffset ?? firstOffset
+      for (const batch of window.batches.between(from, lastOffset)) {
+        if (batch.lastOffset < firstOffset) continue
+        if (batch.whole?.giveBack(memberId, deliveryCount)) window.mayHaveAvailable = true
+        for (const [, state] of batch.offsets(firstOffset, lastOffset)) {
+          if (state.giveBack(memberId, deliveryCount)) window.mayHaveAvailable = true
+        }
+      }
+    }
+    this.#options.onChange()
+  }
+
   lock(memberId: string, firstOffset: number, lastOffset: number, durationMs?: number): AcquisitionLock {
     const lockMs = durationMs ?? this.#options.limits().lockDurationMs
     return new AcquisitionLock(this.#time, memberId, firstOffset, lastOffset, lockMs, (lock) => this.#timedOut(lock))

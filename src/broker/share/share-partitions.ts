@@ -6,6 +6,7 @@ import type { Time } from '../../platform/time.ts'
 import { errors } from '../../protocol/errors.ts'
 import type { Partition } from '../../replication/partition.ts'
 import type { ReplicaManager } from '../../replication/replica-manager.ts'
+import type { AcquiredRecords } from './acquire.ts'
 import { ShareError } from './share-error.ts'
 import { type Acknowledgement, SharePartition } from './share-partition.ts'
 import type { ShareSettings } from './share-settings.ts'
@@ -97,6 +98,11 @@ export class SharePartitions {
   /** Rejects with ShareError. */
   async acknowledge(key: SharePartitionKey, memberId: string, what: readonly Acknowledgement[]): Promise<void> {
     await this.#use(key, (share) => share.acknowledge(memberId, what))
+  }
+
+  /** What was acquired does not reach the member. */
+  giveBack(key: SharePartitionKey, memberId: string, acquired: readonly AcquiredRecords[]): void {
+    this.#byName.get(sharePartitionName(key))?.share.giveBack(memberId, acquired)
   }
 
   /** Rejects with ShareError. */

@@ -17,6 +17,8 @@ type Step =
       readonly maxRecords: number
       readonly isRecordLimit: boolean
       readonly maxBatches: number
+      /** The answer does not reach the member. */
+      readonly isLost: boolean
     }
   | {
       readonly kind: 'acknowledge'
@@ -39,6 +41,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     maxRecords: fc.integer({ min: 1, max: 8 }),
     isRecordLimit: fc.boolean(),
     maxBatches: fc.integer({ min: 1, max: 3 }),
+    isLost: fc.nat(5).map((n) => n === 0),
   }),
   fc.record({
     kind: fc.constant('acknowledge' as const),
@@ -68,9 +71,22 @@ class Ledger {
     return this.bench.time.monotonicMs()
   }
 
-  fetch(member: string, options: { maxRecords: number; isRecordLimit: boolean; maxBatches: number }): number {
+  fetch(
+    member: string,
+    options: { maxRecords: number; isRecordLimit: boolean; maxBatches: number; isLost: boolean },
+  ): number {
     let count = 0
-    for (const [first, last] of this.bench.fetch(member, options)) {
+    const acquired = this.bench.fetch(member, options)
+    if (options.isLost) {
+      const ranges = acquired.map(([firstOffset, lastOffset, deliveryCount]) => ({
+        firstOffset,
+        lastOffset,
+        deliveryCount,
+      }))
+      this.bench.share.giveBack(member, ranges)
+      return 0
+    }
+    for (const [first, last] of acquired) {
       for (let offset = first; offset <= last; offset++) {
         const held = this.held.get(offset)
         // One member at a time has a record, and nothing that is done with is seen again.
@@ -133,7 +149,7 @@ class Ledger {
     const end = this.bench.log.at(-1)!.lastOffset + 1
     for (let i = 0; i < 200 && this.bench.share.window.startOffset < end; i++) {
       await this.bench.time.advance(LOCK_MS)
-      this.fetch('z', { maxRecords: 100, isRecordLimit: false, maxBatches: 100 })
+      this.fetch('z', { maxRecords: 100, isRecordLimit: false, maxBatches: 100, isLost: false })
       const mine = [...this.held].filter(([, { member, untilMs }]) => member === 'z' && untilMs > this.nowMs)
       for (const [offset] of mine) await this.acknowledge('z', offset, offset, AcknowledgeType.accept)
     }
