@@ -163,6 +163,7 @@ async function serve(
     rack: config.rack,
     directories: [...storage.directoryIds.values()],
   })
+  adoptCopies(config, controller, storage)
   await controller.publishTo([
     new ConfigPublisher(config, controller.image, logger),
     services.quotas,
@@ -173,9 +174,22 @@ async function serve(
     new TransactionPublisher(config.nodeId, controller.image, services.transactions),
     new SharePublisher(config.nodeId, controller.image, services.shares.coordinator),
   ])
+  storage.logs.resumeMoves((log) => {
+    services.replicas.get(log.topic, log.partition)?.moveTo(log)
+    services.directories.tell(log.topicId, [log.partition])
+  })
   const { quotas } = services
   connections.open(new Dispatcher(services.apis, services).serve, (address) => quotas.connectionPauseMs(address))
   return running(services, connections, bound, storage)
+}
+
+/** The metadata may have a replica in the directory of a copy whose original is lost. */
+function adoptCopies({ nodeId }: BrokerConfig, { image }: Controller, { logs, directoryIds }: Storage): void {
+  logs.adoptCopies((topicId, number, directory) => {
+    const partition = image.topics.byId(topicId)?.partitions.get(number)
+    const directoryId = partition?.directories[partition.replicas.indexOf(nodeId)]
+    return directoryId !== undefined && directoryId === directoryIds.get(directory)
+  })
 }
 
 /** What clients are told: the advertised host, with the port that was really bound where none is fixed. */

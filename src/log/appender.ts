@@ -107,6 +107,7 @@ export class Appender {
       origin: options.origin,
       transactionVersion: options.transactionVersion ?? 1,
       isTransactionVerified: options.isTransactionVerified,
+      openingTransaction: options.openingTransaction,
     }
     for (const buffer of buffers) {
       for (let at = 0; at < buffer.length; at = view.end) {

@@ -1,16 +1,17 @@
 import type { DiskFile } from '../platform/disk.ts'
-import { LOG_SUFFIX, offsetPath, replaceUnsynced, SEGMENT_SUFFIXES, SNAPSHOT_SUFFIX } from './files.ts'
+import { LOG_SUFFIX, offsetOfName, offsetPath, replaceUnsynced, SEGMENT_SUFFIXES, SNAPSHOT_SUFFIX } from './files.ts'
 import type { LogState } from './log-state.ts'
 import type { Segment } from './segment.ts'
 
 const INDEX_SUFFIXES = SEGMENT_SUFFIXES.filter((suffix) => suffix !== LOG_SUFFIX)
-const OTHER_FILES: readonly string[] = ['leader-epoch-checkpoint', 'partition.metadata']
+const TOPIC_ID_FILE = 'partition.metadata'
+const OTHER_FILES: readonly string[] = ['leader-epoch-checkpoint', TOPIC_ID_FILE]
 const CHUNK_BYTES = 1024 * 1024
 /** What is left is copied at once when it is no more than this: nothing may be appended meanwhile. */
 const LAST_BYTES = 1024 * 1024
 
 export interface LogCopyOptions {
-  /** Made if missing. */
+  /** Made if missing. What a copy that was interrupted left in it, is kept as far as it is right. */
   readonly directory: string
   /** Asked after every pause; false ends the work. */
   readonly mayGoOn: () => boolean
@@ -29,6 +30,8 @@ export class LogCopy {
   readonly #options: LogCopyOptions
   /** Bytes in the copy. */
   readonly #copied = new Map<Segment, number>()
+  /** Segments that rest, and whose indexes are in the copy. */
+  readonly #indexed = new Set<Segment>()
   readonly #chunk = Buffer.allocUnsafe(CHUNK_BYTES)
 
   constructor(state: LogState, options: LogCopyOptions) {
@@ -50,12 +53,17 @@ export class LogCopy {
 
   /** Answers whether the copy was completed. Rejects with what the disks throw. */
   async run(): Promise<boolean> {
-    const { directory, mayGoOn, whenIdle, onComplete } = this.#options
-    this.#state.environment.disk.makeDirectory(directory)
+    const { mayGoOn, whenIdle, onComplete } = this.#options
+    await this.#takeUp()
     while (mayGoOn()) {
       this.#dropVanished()
       if (this.#missingBytes() > LAST_BYTES) {
         await this.#copySome()
+        continue
+      }
+      const resting = this.#withoutIndexes()
+      if (resting !== undefined) {
+        await this.#copyIndexes(resting)
         continue
       }
       await whenIdle()
@@ -67,6 +75,48 @@ export class LogCopy {
       return true
     }
     return false
+  }
+
+  /** Finds out what is there already. */
+  async #takeUp(): Promise<void> {
+    const { directory } = this.#options
+    const { disk } = this.#state.environment
+    disk.makeDirectory(directory)
+    const { segments } = this.#state
+    for (const { name, isDirectory } of disk.list(directory)) {
+      if (isDirectory || name === TOPIC_ID_FILE) continue
+      const baseOffset = offsetOfName(name, LOG_SUFFIX)
+      const segment = segments.all.find((candidate) => candidate.baseOffset === baseOffset && candidate.sizeBytes > 0)
+      if (segment !== undefined) await this.#compare(segment)
+      if (!this.#options.mayGoOn()) return
+      if (segment === undefined || !segments.all.includes(segment)) disk.remove(`${directory}/${name}`)
+    }
+    // Apache Kafka refuses to start where it finds a copy of which it does not know the topic.
+    if (disk.exists(`${this.#state.directory}/${TOPIC_ID_FILE}`)) this.#copyFile(TOPIC_ID_FILE)
+  }
+
+  /** Keeps what a segment's copy has in common with it, byte by byte: both may have been cut, compacted or torn since. */
+  async #compare(segment: Segment): Promise<void> {
+    const target = this.#state.environment.disk.open(this.#pathOf(segment, LOG_SUFFIX), 'create')
+    const source = segment.beginRead()
+    try {
+      const endBytes = Math.min(segment.sizeBytes, target.sizeBytes())
+      const original = Buffer.allocUnsafe(CHUNK_BYTES)
+      let position = 0
+      while (position < endBytes && this.#options.mayGoOn()) {
+        const length = Math.min(CHUNK_BYTES, endBytes - position)
+        const bytes = await target.read(this.#chunk.subarray(0, length), position)
+        await source.read(original.subarray(0, bytes), position)
+        if (bytes === 0 || original.compare(this.#chunk, 0, bytes, 0, bytes) !== 0) break
+        position += bytes
+      }
+      target.truncate(position)
+      await target.sync()
+      this.#copied.set(segment, position)
+    } finally {
+      segment.endRead()
+      target.close()
+    }
   }
 
   #missing(segment: Segment): number {
@@ -86,6 +136,31 @@ export class LogCopy {
       if (segments.all.includes(segment) && this.#missing(segment) >= 0) continue
       for (const suffix of SEGMENT_SUFFIXES) environment.disk.remove(this.#pathOf(segment, suffix))
       this.#copied.delete(segment)
+      this.#indexed.delete(segment)
+    }
+  }
+
+  #withoutIndexes(): Segment | undefined {
+    const { all, active } = this.#state.segments
+    return all.find((segment) => segment !== active && this.#missing(segment) === 0 && !this.#indexed.has(segment))
+  }
+
+  /** On stable storage too: what is below the recovery point is believed. */
+  async #copyIndexes(segment: Segment): Promise<void> {
+    const { disk } = this.#state.environment
+    this.#indexed.add(segment)
+    for (const suffix of INDEX_SUFFIXES) {
+      const path = offsetPath(this.#state.directory, segment.baseOffset, suffix)
+      if (!disk.exists(path)) continue
+      const bytes = disk.readFile(path)
+      const target = disk.open(this.#pathOf(segment, suffix), 'create')
+      try {
+        target.truncate(0)
+        await target.write([bytes], 0)
+        await target.sync()
+      } finally {
+        target.close()
+      }
     }
   }
 
@@ -125,14 +200,32 @@ export class LogCopy {
     state.snapshots.write(state.logEndOffset, state.producers.producers)
     state.lastSnapshotOffset = state.logEndOffset
     state.segments.active.finish()
-    const isOfSegment = new Set(state.segments.all.map(({ baseOffset }) => offsetPath('', baseOffset, '')))
+    for (const segment of state.segments.all) if (!this.#indexed.has(segment)) this.#copyIndexesNow(segment)
     for (const { name, isDirectory } of disk.list(state.directory)) {
-      const isIndex =
-        INDEX_SUFFIXES.some((suffix) => name.endsWith(suffix)) && isOfSegment.has(`/${name.split('.')[0]}`)
-      if (isDirectory || !(isIndex || name.endsWith(SNAPSHOT_SUFFIX) || OTHER_FILES.includes(name))) continue
-      replaceUnsynced(disk, `${this.#options.directory}/${name}`, disk.readFile(`${state.directory}/${name}`))
+      if (isDirectory) continue
+      if (OTHER_FILES.includes(name)) this.#copyFile(name)
+      // One that is torn is noticed, and an older one does.
+      if (name.endsWith(SNAPSHOT_SUFFIX)) {
+        replaceUnsynced(disk, `${this.#options.directory}/${name}`, disk.readFile(`${state.directory}/${name}`))
+      }
     }
     disk.syncDirectory(this.#options.directory)
+  }
+
+  #copyIndexesNow(segment: Segment): void {
+    const { disk } = this.#state.environment
+    for (const suffix of INDEX_SUFFIXES) {
+      const path = offsetPath(this.#state.directory, segment.baseOffset, suffix)
+      if (disk.exists(path)) disk.replaceFile(this.#pathOf(segment, suffix), disk.readFile(path))
+    }
+  }
+
+  #copyFile(name: string): void {
+    const { environment, directory } = this.#state
+    environment.disk.replaceFile(
+      `${this.#options.directory}/${name}`,
+      environment.disk.readFile(`${directory}/${name}`),
+    )
   }
 
   #copyRestOf(segment: Segment): void {

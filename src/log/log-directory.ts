@@ -20,10 +20,22 @@ export interface Checkpoints {
   readonly cleaned: ReadonlyMap<string, number>
 }
 
+/** What the checkpoints say of a log. */
+interface CheckpointedLog {
+  readonly topic: string
+  readonly partition: number
+  readonly recoveryPoint: number
+  readonly logStartOffset: number
+  readonly firstSegmentOffset: number
+  readonly highWatermark: number
+}
+
 /** One of the directories of log.dirs: its lock, its checkpoints and its logs. */
 export class LogDirectory {
   readonly path: string
   readonly logs = new Map<string, PartitionLog>()
+  /** Logs that are about to be here: the checkpoints know of them before they are. */
+  readonly arriving = new Map<string, CheckpointedLog>()
   /** Why nothing in it is served; undefined for a healthy one. */
   failure: string | undefined
   readonly #disk: Disk
@@ -130,10 +142,10 @@ export class LogDirectory {
     this.#write(CLEANED, (log) => this.#cleaned.get(partitionKey(log.topic, log.partition)), true)
   }
 
-  #write(name: string, offsetOf: (log: PartitionLog) => number | undefined, sync: boolean): void {
+  #write(name: string, offsetOf: (log: CheckpointedLog) => number | undefined, sync: boolean): void {
     if (this.failure !== undefined) return
     const offsets = []
-    for (const log of this.logs.values()) {
+    for (const log of [...this.logs.values(), ...this.arriving.values()]) {
       const offset = offsetOf(log)
       if (offset !== undefined) offsets.push({ topic: log.topic, partition: log.partition, offset })
     }

@@ -13,7 +13,7 @@ import {
   withBatch,
 } from './producer-entry.ts'
 import type { AbortedTxn } from './txn-index.ts'
-import type { AppendOrigin, ProducerInfo } from './types.ts'
+import type { AppendOrigin, OpeningTransaction, ProducerInfo } from './types.ts'
 
 const CONTROL_BYTES_MAX = 1024
 /** A marker that carries the largest epoch is let through twice, or its producer could never be freed. */
@@ -38,10 +38,16 @@ export interface BatchContext {
   readonly origin: AppendOrigin
   readonly transactionVersion: number
   readonly isTransactionVerified: ((producerId: number, producerEpoch: number) => boolean) | undefined
+  readonly openingTransaction: ((producerId: number) => OpeningTransaction | undefined) | undefined
 }
 
 /** Replay of what is in the log: nothing is refused. */
-export const REPLAY: BatchContext = { origin: 'replication', transactionVersion: 0, isTransactionVerified: undefined }
+export const REPLAY: BatchContext = {
+  origin: 'replication',
+  transactionVersion: 0,
+  isTransactionVerified: undefined,
+  openingTransaction: undefined,
+}
 
 /**
  * The producers with an id that wrote to a log (KIP-98): their epochs, newest sequences and open transactions.
@@ -118,7 +124,10 @@ export class ProducerState {
     const epoch = batch.producerEpoch
     const firstOffset = batch.baseOffset
     this.#checkEpoch(producerId, entry, epoch, firstOffset, context.origin, -1)
-    if (context.origin === 'client') this.#checkSequence(producerId, entry, epoch, batch.baseSequence, firstOffset)
+    if (context.origin === 'client') {
+      this.#checkOpening(producerId, entry, batch.baseSequence, context.openingTransaction?.(producerId))
+      this.#checkSequence(producerId, entry, epoch, batch.baseSequence, firstOffset)
+    }
     const isTransactional = batch.isTransactional
     if (entry.txnFirstOffset >= 0 && !isTransactional) {
       throw new AppendError(
@@ -156,6 +165,17 @@ export class ProducerState {
       `Epoch of producer ${producerId} at offset ${offset} in ${this.#name} is ${epoch}, which is ${
         isStrict ? '<=' : '<'
       } the last seen epoch ${entry.epoch} (TV${transactionVersion})`,
+    )
+  }
+
+  #checkOpening(producerId: number, entry: ProducerEntry, sequence: number, opening?: OpeningTransaction): void {
+    if (opening === undefined) return
+    // Where every transaction has an epoch of its own, the state of its producer is never lost before its first batch.
+    const first = opening.bumpsEpochs && lastSequenceOf(entry) === -1 ? 0 : opening.lowestSequence
+    if (sequence <= first) return
+    throw new AppendError(
+      'OUT_OF_ORDER_SEQUENCE_NUMBER',
+      `Out of order sequence number for producer ${producerId} in partition ${this.#name}: ${sequence}, ${first} comes first`,
     )
   }
 

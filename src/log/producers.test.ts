@@ -177,6 +177,19 @@ describe('transactions', () => {
     expect((await errorOf(send(log, 2)))[0]).toBe('INVALID_TXN_STATE')
   })
 
+  it('do not begin above the lowest sequence that asked, nor above 0 where ends have epochs (KIP-890)', async () => {
+    const opening = (lowestSequence: number, bumpsEpochs: boolean) => ({
+      ...CLIENT,
+      openingTransaction: () => ({ lowestSequence, bumpsEpochs }),
+    })
+    const log = openLog(testEnvironment())
+    const OUT_OF_ORDER = 'OUT_OF_ORDER_SEQUENCE_NUMBER'
+    expect((await errorOf(begin(log, 1, 4, opening(3, false))))[0]).toBe(OUT_OF_ORDER)
+    await begin(log, 1, 3, opening(3, false))
+    expect((await errorOf(begin(log, 2, 3, opening(3, true))))[0]).toBe(OUT_OF_ORDER)
+    await begin(log, 2, 0, opening(0, true))
+  })
+
   it('are not ended by an old coordinator or, in version 2, twice by one epoch (KIP-1228)', async () => {
     const log = openLog(testEnvironment())
     await begin(log, 1, 0)

@@ -53,6 +53,14 @@ export interface LogConfig {
  */
 export type AppendOrigin = 'client' | 'coordinator' | 'replication' | 'raft'
 
+/** A transaction that the coordinator was asked about, before it is open in the log. */
+export interface OpeningTransaction {
+  /** Of the batches that asked: one above it must not come first. */
+  readonly lowestSequence: number
+  /** Every end of a transaction has an epoch of its own. */
+  readonly bumpsEpochs: boolean
+}
+
 export interface AppendOptions {
   /** The leader's epoch, written into every batch unless the origin brings its own. */
   readonly leaderEpoch: number
@@ -62,6 +70,8 @@ export interface AppendOptions {
    * Left out: not asked. Answering false refuses the append with INVALID_TXN_STATE.
    */
   readonly isTransactionVerified?: (producerId: number, producerEpoch: number) => boolean
+  /** What the sequences of clients are checked against besides what is in the log. Left out: nothing. */
+  readonly openingTransaction?: (producerId: number) => OpeningTransaction | undefined
   /** 2 when a transaction marker was written under transaction.version 2 (KIP-1228). [1] */
   readonly transactionVersion?: number
 }

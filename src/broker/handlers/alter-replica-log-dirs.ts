@@ -40,17 +40,9 @@ export const handler = defineHandler({
   }),
 })
 
-function move(
-  { logs, replicas, directories, logger, image }: Services,
-  topic: string,
-  partition: number,
-  path: string,
-): number {
+function move({ logs, logger, image }: Services, topic: string, partition: number, path: string): number {
   try {
-    logs.move(topic, partition, path, (log) => {
-      replicas.get(topic, partition)?.moveTo(log)
-      directories.tell(log.topicId, [partition])
-    })
+    logs.move(topic, partition, path)
     return 0
   } catch (error) {
     if (!(error instanceof LogError)) throw error
