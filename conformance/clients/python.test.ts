@@ -15,6 +15,7 @@ afterAll(async () => {
 test.each([
   ['confluent-kafka', 'confluent_round_trip.py'],
   ['kafka-python', 'kafka_python_round_trip.py'],
+  ['aiokafka', 'aiokafka_round_trip.py'],
 ])('%s: round trip', async (client, script) => {
   const codecs = ['none', 'gzip', 'snappy', 'lz4', 'zstd']
   const startMs = Date.now() - 3_600_000

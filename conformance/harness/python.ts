@@ -3,13 +3,15 @@ import { join } from 'node:path'
 import { cached, hashOf, repositoryRoot } from './cache.ts'
 import { type RunResult, run, runOk } from './process.ts'
 
-/** What the Python clients are made of: librdkafka in a wheel, kafka-python, and the codecs that kafka-python borrows. */
+/** What the Python clients are made of: librdkafka in a wheel; kafka-python, aiokafka, and the codecs that they borrow. */
 const requirements: readonly string[] = [
   'confluent-kafka==2.16.1',
   'kafka-python==3.0.12',
   'python-snappy==0.7.3',
   'lz4==4.4.5',
   'zstandard==0.25.0',
+  'aiokafka==0.14.0',
+  'cramjam==2.14.0',
 ]
 
 /** The oldest kafka-python that the Python of today can read: 1.3 uses a word that has become a keyword. */
