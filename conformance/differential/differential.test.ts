@@ -20,6 +20,8 @@ import { recordScenarios } from './scenarios/records.ts'
 import { severalScenarios } from './scenarios/several.ts'
 import { shareOffsetScenarios } from './scenarios/share-offsets.ts'
 import { shareScenarios } from './scenarios/shares.ts'
+import { streamsGroupScenarios } from './scenarios/streams-groups.ts'
+import { streamsOffsetScenarios } from './scenarios/streams-offsets.ts'
 import { topicScenarios } from './scenarios/topics.ts'
 import { transactionReadScenarios } from './scenarios/transaction-reads.ts'
 import { transactionScenarios } from './scenarios/transactions.ts'
@@ -38,6 +40,8 @@ const stories: readonly Scenario[] = [
   ...shareScenarios,
   ...shareOffsetScenarios,
   ...consumerGroupScenarios,
+  ...streamsGroupScenarios,
+  ...streamsOffsetScenarios,
 ]
 const compared = stories.map(({ api }) => api)
 const scenarios: readonly Scenario[] = [
@@ -54,6 +58,11 @@ const overrides = {
   'group.max.size': '4',
   'group.consumer.max.size': '4',
   'group.consumer.assignment.interval.ms': '0',
+  'group.streams.max.size': '4',
+  'group.streams.initial.rebalance.delay.ms': '0',
+  'group.streams.assignment.interval.ms': '0',
+  'group.streams.min.session.timeout.ms': '100',
+  'group.streams.min.heartbeat.interval.ms': '100',
 }
 
 let ottla: Broker
