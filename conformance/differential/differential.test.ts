@@ -18,6 +18,7 @@ import { groupScenarios } from './scenarios/groups.ts'
 import { rebalanceScenarios } from './scenarios/rebalances.ts'
 import { recordScenarios } from './scenarios/records.ts'
 import { severalScenarios } from './scenarios/several.ts'
+import { shareConfigScenarios } from './scenarios/share-configs.ts'
 import { shareOffsetScenarios } from './scenarios/share-offsets.ts'
 import { shareScenarios } from './scenarios/shares.ts'
 import { streamsGroupScenarios } from './scenarios/streams-groups.ts'
@@ -39,6 +40,7 @@ const stories: readonly Scenario[] = [
   ...transactionReadScenarios,
   ...shareScenarios,
   ...shareOffsetScenarios,
+  ...shareConfigScenarios,
   ...consumerGroupScenarios,
   ...streamsGroupScenarios,
   ...streamsOffsetScenarios,
@@ -58,6 +60,9 @@ const overrides = {
   'group.max.size': '4',
   'group.consumer.max.size': '4',
   'group.consumer.assignment.interval.ms': '0',
+  'group.share.max.size': '4',
+  'group.share.max.share.sessions': '12',
+  'group.share.min.record.lock.duration.ms': '1000',
   'group.streams.max.size': '4',
   'group.streams.initial.rebalance.delay.ms': '0',
   'group.streams.assignment.interval.ms': '0',

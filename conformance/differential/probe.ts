@@ -39,9 +39,13 @@ export class Probe {
   clientId = 'differential'
   #connection: RawConnection | undefined
   #correlationId = 0
+  readonly #forks: Probe[] = []
 
-  constructor(broker: Broker) {
+  readonly #answerWithinMs: number
+
+  constructor(broker: Broker, answerWithinMs: number = ANSWER_WITHIN_MS) {
     this.broker = broker
+    this.#answerWithinMs = answerWithinMs
     this.learn(broker.port, '<port>')
     this.learn(broker.home.controllerPort, '<controller port>')
     this.learn(broker.dataDir, '<log dir>')
@@ -58,7 +62,7 @@ export class Probe {
     const request = Buffer.concat(encodeRequest(apiOf(api), version, header, body))
     const connection = await this.#connect()
     connection.send(request.subarray(4))
-    return this.#await(connection, api, version, ANSWER_WITHIN_MS, note, correlationId)
+    return this.#await(connection, api, version, this.#answerWithinMs, note, correlationId)
   }
 
   /** Like `send`, with a frame made by hand: header and body without the length. */
@@ -90,15 +94,21 @@ export class Probe {
     return response
   }
 
-  /** A second connection to the same broker, writing in the same transcript with the same symbols. */
+  /** A second connection to the same broker, writing in the same transcript with the same symbols; closed with the first. */
   fork(): Probe {
     const other = new Probe(this.broker)
     Object.defineProperty(other, 'transcript', { value: this.transcript })
     Object.defineProperty(other, 'symbols', { value: this.symbols })
+    this.#forks.push(other)
     return other
   }
 
   close(): void {
+    for (const fork of this.#forks) fork.close()
+    this.#hangUp()
+  }
+
+  #hangUp(): void {
     this.#connection?.close()
     this.#connection = undefined
   }
@@ -116,7 +126,7 @@ export class Probe {
       answer = await connection.receive(withinMs)
     } catch {
       const response = connection.open ? 'no answer' : 'connection closed'
-      this.close()
+      this.#hangUp()
       this.transcript.push({ api, version, response, note })
       return {}
     }

@@ -4,9 +4,9 @@ import { isNear, limited, note } from './admin.ts'
 
 const UNKNOWN_ID = 'AAAAAAAAAAAAAAAAAAAAEA'
 export const ACCEPT = 1
-const RELEASE = 2
-const REJECT = 3
-const RENEW = 4
+export const RELEASE = 2
+export const REJECT = 3
+export const RENEW = 4
 
 /** Until the broker keeps the state of share partitions. */
 async function keepsState(probe: Probe, topicId: string, name: string): Promise<void> {

@@ -3,7 +3,7 @@ import { batch, makeTopic, produceBody, type Scenario } from '../scenario.ts'
 import { add, describe, end, init, look, type Producer, produce, rest, withCoordinator } from './transaction-tools.ts'
 
 /** A log with a committed, an aborted and an open transaction, and records outside of any between them. */
-async function mixedLog(probe: Probe, topic: { name: string; id: string }): Promise<void> {
+export async function mixedLog(probe: Probe, topic: { name: string; id: string }): Promise<void> {
   const done = await init(probe, `${topic.name}-1`)
   const undone = await init(probe, `${topic.name}-2`)
   const write = (producer: Producer, sequence: number) =>
