@@ -1,4 +1,4 @@
-import { AppendError, LogError } from '../log/append-error.ts'
+import { LogError } from '../log/append-error.ts'
 import type { AppendInfo, AppendOptions, AppendOrigin, FetchData, PartitionLogApi, ReadUpTo } from '../log/types.ts'
 import { errors, type KafkaError } from '../protocol/errors.ts'
 import type { FetchWait } from './purgatory.ts'
@@ -44,6 +44,7 @@ export class Partition {
   readonly #nodeId: number
   #state: PartitionState
   readonly #guards = new VerificationGuards()
+  readonly #openingTransaction = (producerId: number) => this.#guards.get(producerId)
   /** Fetch requests that wait for more in this partition, with their place in the request. */
   readonly #waits = new Map<FetchWait, number>()
 
@@ -142,7 +143,8 @@ export class Partition {
     if (acks === -1 && isr.length < minIsr) {
       throw new LogError('NOT_ENOUGH_REPLICAS', `${isr.length} replicas are in sync, ${minIsr} are required`)
     }
-    const options = { leaderEpoch, origin, isTransactionVerified: this.#mustVerify() ? refuse : accept }
+    const isTransactionVerified = this.#mustVerify() ? refuse : accept
+    const options = { leaderEpoch, origin, isTransactionVerified, openingTransaction: this.#openingTransaction }
     const written =
       transaction === undefined
         ? this.log.append(records, options)
@@ -167,13 +169,6 @@ export class Partition {
         this.#guards.ended(producerId, producerEpoch)
       }
       return written
-    }
-    const known = this.#guards.get(producerId)
-    if (options.origin === 'client' && known !== undefined && transaction.baseSequence > known.lowestSequence) {
-      throw new AppendError(
-        'OUT_OF_ORDER_SEQUENCE_NUMBER',
-        `Out of order sequence number for producer ${producerId} in ${this}: ${transaction.baseSequence} comes after ${known.lowestSequence}, which is not there yet`,
-      )
     }
     const isTransactionVerified = () => guard !== undefined && this.#guards.get(producerId) === guard
     const written = this.log.append(records, this.#mustVerify() ? { ...options, isTransactionVerified } : options)

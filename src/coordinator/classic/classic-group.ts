@@ -6,6 +6,7 @@ import { CoordinatorError } from '../coordinator-error.ts'
 import { type CoordinatorRecord, tombstone } from '../coordinator-record.ts'
 import type { CommitCheck, CommitIdentity, Group } from '../group.ts'
 import { groupMetadata } from '../group-records.ts'
+import { inHashOrder } from '../hash-order.ts'
 import { ClassicMember, EMPTY_ASSIGNMENT, type JoinWaiter, type MemberProtocol } from './member.ts'
 import { CONSUMER_PROTOCOL_TYPE, subscribedTopicsOf } from './subscription.ts'
 
@@ -322,7 +323,9 @@ export class ClassicGroup implements Group {
       if (vote === undefined) throw new Error(`group ${this.id}: no protocol is common to all members`)
       votes.set(vote, (votes.get(vote) ?? 0) + 1)
     }
-    for (const [name, count] of votes) if (winner === undefined || count > votes.get(winner)!) winner = name
+    for (const name of inHashOrder(votes.keys())) {
+      if (winner === undefined || votes.get(name)! > votes.get(winner)!) winner = name
+    }
     if (winner === undefined) throw new Error(`group ${this.id} has no members to vote`)
     return winner
   }

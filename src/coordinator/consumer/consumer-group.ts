@@ -195,7 +195,9 @@ export class ConsumerGroup extends ModernGroup<ConsumerMember> {
     for (const [name, count] of [...votes].sort(([a], [b]) => (a < b ? 1 : -1))) {
       if (count > most) [preferred, most] = [name, count]
     }
-    return preferred
+    // What `current` alone prefers goes in at the head of its place in the table.
+    const own = current?.serverAssignor ?? null
+    return own !== null && most === 1 ? own : preferred
   }
 
   /** Whether a classic member with these protocols fits to those that are there. */

@@ -45,6 +45,17 @@ describe('KIP-848: joining', () => {
     expect((await harness.describeConsumers()).groupState).toBe('Stable')
   })
 
+  test('of two assignors with a vote each, the one of the member that speaks is taken', async () => {
+    const { harness, topicId } = await started()
+    const old = new Consumer(harness, 'z', { subscribedTopicNames: ['topic'], serverAssignor: 'uniform' })
+    const late = new Consumer(harness, 'a', { subscribedTopicNames: ['topic'], serverAssignor: 'range' })
+    await old.beat()
+    await late.beat()
+    await settleGroup([old, late])
+    // By the order of ids; the uniform assignor would have left 0 and 1 where they were.
+    expect(late.owned.get(topicId)).toEqual([0, 1])
+  })
+
   test('a heartbeat that changes nothing writes nothing and tells no assignment', async () => {
     const { harness, topicId } = await started()
     await harness.beat(FULL)

@@ -1,4 +1,5 @@
 import type { CoordinatorRecord } from '../coordinator-record.ts'
+import { inHashOrder } from '../hash-order.ts'
 import { type Assignment, NO_PARTITIONS, sameSet, type TopicPartitions } from '../modern/assignment.ts'
 import { rangeAssignor } from '../modern/assignors/range.ts'
 import { uniformAssignor } from '../modern/assignors/uniform.ts'
@@ -130,7 +131,7 @@ export class MemberUpdate {
       else if (member.id !== replacedId) add(member, group.target(member.id))
     }
     if (!group.has(current.id)) add(current, lastTarget(group, current))
-    return members
+    return new Map(inHashOrder(members.keys()).map((memberId) => [memberId, members.get(memberId)!]))
   }
 
   /** The member as far as it can come towards its target now. Throws FENCED_MEMBER_EPOCH. */

@@ -119,10 +119,10 @@ export class OffsetOperations {
 
   #validateTransactionalCommit(request: TxnOffsetCommitRequest): CommitCheck | undefined {
     const { groupId, memberId, groupInstanceId, generationId } = request
-    let group: Group | undefined = this.#groups.get(groupId)
+    const group: Group | undefined = this.#groups.get(groupId)
     if (group === undefined) {
       if (generationId >= 0) throw new CoordinatorError(errors.ILLEGAL_GENERATION)
-      group = this.#groups.classicOrNew(groupId)!
+      return undefined
     }
     return group.validateOffsetCommit({ memberId, groupInstanceId, generationId, isTransactional: true })
   }
@@ -130,13 +130,14 @@ export class OffsetOperations {
   #validateCommit(context: ClientContext, request: OffsetCommitRequest): CommitCheck | undefined {
     const { apiVersion } = context
     const { groupId, memberId, groupInstanceId, generationIdOrMemberEpoch: generationId } = request
-    let group: Group | undefined = this.#groups.get(groupId)
+    const group: Group | undefined = this.#groups.get(groupId)
     if (group === undefined) {
       if (generationId >= 0) {
         if (apiVersion >= FIRST_VERSION_WITH_MISSING_GROUP) this.#groups.require(groupId)
         throw new CoordinatorError(errors.ILLEGAL_GENERATION)
       }
-      group = this.#groups.classicOrNew(groupId)!
+      // The group is made by its first offset; where none is accepted there is none.
+      return undefined
     }
     const identity = { memberId, groupInstanceId, generationId, isTransactional: false, apiVersion }
     const check = group.validateOffsetCommit(identity)

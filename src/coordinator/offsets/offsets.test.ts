@@ -30,6 +30,13 @@ describe('OffsetCommit', () => {
     ])
   })
 
+  test('a commit of which nothing is accepted makes no group', async () => {
+    const harness = await Harness.started()
+    const topics = [{ name: 'topic', topicId: ZERO_UUID, partitions: [commitPartition(0, 1, 'x'.repeat(11))] }]
+    expect(await harness.commit(0, { topics })).toBe(errors.OFFSET_METADATA_TOO_LARGE.code)
+    expect(await harness.list()).toEqual([])
+  })
+
   test('members commit in their generation, and stay in by it', async () => {
     const harness = await Harness.started()
     const { memberIds, generationId } = await harness.stableGroup(1)

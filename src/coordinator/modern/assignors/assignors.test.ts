@@ -7,6 +7,11 @@ import { uniformAssignor } from './uniform.ts'
 
 type Counts = readonly number[]
 
+/** 22 characters, as the ids of topics have. */
+function idOf(topic: number): string {
+  return `t${topic}`.padEnd(22, 'A')
+}
+
 /** Topic `t0`, `t1`...; members by id, with the topics that each wants and what it was assigned before. */
 function groupOf(
   counts: Counts,
@@ -15,14 +20,14 @@ function groupOf(
 ): AssignableGroup {
   const members = new Map<string, AssignableMember>()
   for (const [id, topics] of wants) {
-    const topicIds = new Set(topics.filter((topic) => topic < counts.length).map((topic) => `t${topic}`))
+    const topicIds = new Set(topics.filter((topic) => topic < counts.length).map((topic) => idOf(topic)))
     members.set(id, { instanceId: null, rackId: null, topicIds, assignment: before.get(id) ?? new Map() })
   }
   const sets = [...members.values()].map(({ topicIds }) => [...topicIds].sort().join())
   return {
     members,
     isHomogeneous: new Set(sets).size <= 1,
-    partitionCount: (topicId) => counts[Number(topicId.slice(1))],
+    partitionCount: (topicId) => counts[Number(topicId[1])],
   }
 }
 
@@ -130,6 +135,29 @@ describe('uniform', () => {
       { seed: 1 },
     )
   })
+})
+
+test('uniform: what nobody has goes first, then what members give up, to members as they come', () => {
+  const topic = idOf(0)
+  const topicIds = new Set([topic])
+  const member = (...partitions: number[]): AssignableMember => ({
+    instanceId: null,
+    rackId: null,
+    topicIds,
+    assignment: partitions.length === 0 ? new Map() : new Map([[topic, new Set(partitions)]]),
+  })
+  const members = new Map([
+    ['new', member()],
+    ['rich', member(3, 2, 1, 0)],
+    ['poor', member(4)],
+  ])
+  const assigned = uniformAssignor.assign({ members, isHomogeneous: true, partitionCount: () => 6 })
+  const of = (id: string) => [...assigned.get(id)!.get(topic)!].sort()
+  expect([of('new'), of('rich'), of('poor')]).toEqual([
+    [2, 5],
+    [0, 1],
+    [3, 4],
+  ])
 })
 
 /** Who stays gives up only what is above the smallest share that anybody has. */

@@ -5,61 +5,74 @@ import type { AssignableGroup } from '../target-assignment.ts'
 const MAX_ROUNDS = 16
 const NOBODY = -1
 
-/** Members' numbers by load, the one with the least first; `sign` -1 turns that round. */
-class LoadHeap {
+/**
+ * Subscribers in turn, those with the least from the one end and those with the most from the other. Who is as loaded as
+ * others keeps the place that it had at first, which is how Apache Kafka takes them.
+ */
+class Turns {
   readonly #loads: readonly number[]
-  readonly #sign: 1 | -1
-  #entries: { member: number; load: number }[] = []
+  readonly #order: number[]
+  /** The poorest are those before `#poorEnd`; all before `#poorNext` have had their turn at `#poorLoad`. */
+  #poorEnd = 0
+  #poorNext = 0
+  #poorLoad: number
+  /** The richest are those from `#richStart` to `#richEnd`; all after `#richNext` have had their turn. */
+  #richStart: number
+  #richEnd: number
+  #richNext: number
+  #richLoad: number
 
-  constructor(loads: readonly number[], sign: 1 | -1, members: Iterable<number>) {
+  /** `subscribers`: in order, at least one. */
+  constructor(loads: readonly number[], subscribers: readonly number[]) {
     this.#loads = loads
-    this.#sign = sign
-    for (const member of members) this.push(member)
+    this.#order = [...subscribers].sort((a, b) => loads[a]! - loads[b]!)
+    this.#richStart = this.#richEnd = this.#order.length
+    this.#richNext = this.#order.length - 1
+    this.#poorLoad = this.#loadAt(0) - 1
+    this.#richLoad = this.#loadAt(this.#richNext) + 1
   }
 
-  push(member: number): void {
-    const entries = this.#entries
-    let at = entries.length
-    const entry = { member, load: this.#loads[member]! }
-    for (; at > 0; at = (at - 1) >> 1) {
-      const parent = entries[(at - 1) >> 1]!
-      if (!this.#isBefore(entry, parent)) break
-      entries[at] = parent
+  get imbalance(): number {
+    return this.#loadAt(this.#order.length - 1) - this.#loadAt(0)
+  }
+
+  /** By what was in turn last. */
+  get isBalanced(): boolean {
+    return this.#richLoad - this.#poorLoad <= 1
+  }
+
+  poorest(): number {
+    if (this.#poorNext >= this.#poorEnd) {
+      this.#poorLoad++
+      while (this.#poorEnd < this.#order.length && this.#loadAt(this.#poorEnd) === this.#poorLoad) this.#poorEnd++
+      this.#poorNext = 0
     }
-    entries[at] = entry
+    return this.#order[this.#poorNext++]!
   }
 
-  /** undefined where nobody is left. Entries whose load has changed meanwhile are put where they belong. */
-  pop(): number | undefined {
+  /** Among those that can give something up; undefined where there is none. */
+  richest(canGive: (member: number) => boolean): number | undefined {
     for (;;) {
-      const top = this.#take()
-      if (top === undefined) return undefined
-      if (top.load === this.#loads[top.member]) return top.member
-      this.push(top.member)
+      if (this.#richNext < this.#richStart) this.#widenRich()
+      if (this.#richNext < 0) return undefined
+      const at = this.#richNext--
+      const member = this.#order[at]!
+      if (canGive(member)) return member
+      this.#richEnd--
+      this.#order[at] = this.#order[this.#richEnd]!
+      this.#order[this.#richEnd] = member
     }
   }
 
-  #take() {
-    const entries = this.#entries
-    const top = entries[0]
-    const last = entries.pop()
-    if (top === undefined || last === undefined || entries.length === 0) return top
-    let at = 0
-    for (;;) {
-      let child = 2 * at + 1
-      if (child >= entries.length) break
-      if (child + 1 < entries.length && this.#isBefore(entries[child + 1]!, entries[child]!)) child++
-      if (!this.#isBefore(entries[child]!, last)) break
-      entries[at] = entries[child]!
-      at = child
-    }
-    entries[at] = last
-    return top
+  #widenRich(): void {
+    const isEmpty = this.#richEnd <= this.#richStart && this.#richStart > 0
+    this.#richLoad = isEmpty ? this.#loadAt(this.#richStart - 1) : this.#richLoad - 1
+    while (this.#richStart > 0 && this.#loadAt(this.#richStart - 1) === this.#richLoad) this.#richStart--
+    this.#richNext = this.#richEnd - 1
   }
 
-  #isBefore(a: { member: number; load: number }, b: { member: number; load: number }): boolean {
-    if (a.load !== b.load) return (a.load - b.load) * this.#sign < 0
-    return (a.member - b.member) * this.#sign < 0
+  #loadAt(place: number): number {
+    return this.#loads[this.#order[place]!]!
   }
 }
 
@@ -106,18 +119,27 @@ function topicsOf(group: AssignableGroup, memberIds: readonly string[], loads: n
   // Topics with the most partitions for each of few subscribers first: the others can make up for them.
   const weight = ({ owners, subscribers }: Topic) => owners.length / subscribers.length
   return [...topics.values()].sort(
-    (a, b) => weight(b) - weight(a) || a.subscribers.length - b.subscribers.length || (a.id < b.id ? -1 : 1),
+    (a, b) => weight(b) - weight(a) || a.subscribers.length - b.subscribers.length || compareTopicIds(a.id, b.id),
   )
 }
 
+/** As two signed numbers of 64 bits each. */
+function compareTopicIds(a: string, b: string): number {
+  const [left, right] = [Buffer.from(a, 'base64url'), Buffer.from(b, 'base64url')]
+  for (const at of [0, 8]) {
+    const [x, y] = [left.readBigInt64BE(at), right.readBigInt64BE(at)]
+    if (x !== y) return x < y ? -1 : 1
+  }
+  return 0
+}
+
 function assignRest({ owners, subscribers }: Topic, loads: number[]): void {
-  const heap = new LoadHeap(loads, 1, subscribers)
+  const turns = new Turns(loads, subscribers)
   for (let partition = 0; partition < owners.length; partition++) {
     if (owners[partition] !== NOBODY) continue
-    const member = heap.pop()!
+    const member = turns.poorest()
     owners[partition] = member
     loads[member] = loads[member]! + 1
-    heap.push(member)
   }
 }
 
@@ -131,26 +153,24 @@ function balance(topics: readonly Topic[], loads: number[]): void {
 
 /** Moves partitions of a topic from who has the most to who has the least; answers how many. */
 function balanceTopic({ owners, subscribers }: Topic, loads: number[]): number {
+  const turns = new Turns(loads, subscribers)
+  if (turns.imbalance <= 1) return 0
   const owned = new Map<number, number[]>()
   for (const [partition, owner] of owners.entries()) {
     const partitions = owned.get(owner)
     if (partitions === undefined) owned.set(owner, [partition])
     else partitions.push(partition)
   }
-  const poorest = new LoadHeap(loads, 1, subscribers)
-  const richest = new LoadHeap(loads, -1, owned.keys())
-  let moves = 0
-  for (;;) {
-    const from = richest.pop()
-    const to = poorest.pop()
-    if (from === undefined || to === undefined || loads[from]! - loads[to]! <= 1) return moves
-    const partitions = owned.get(from)!
-    owners[partitions.pop()!] = to
+  const canGive = (member: number) => (owned.get(member)?.length ?? 0) > 0
+  for (let moves = 0; ; moves++) {
+    const from = turns.richest(canGive)
+    if (from === undefined) return moves
+    const partition = owned.get(from)!.pop()!
+    const to = turns.poorest()
+    if (turns.isBalanced) return moves
+    owners[partition] = to
     loads[from] = loads[from]! - 1
     loads[to] = loads[to]! + 1
-    moves++
-    poorest.push(to)
-    if (partitions.length > 0) richest.push(from)
   }
 }
 

@@ -1,0 +1,241 @@
+import type { Body } from '../differential/probe.ts'
+import {
+  anySpeaker,
+  isOffsetOp,
+  lookAtGroup,
+  OFFSET_OPS,
+  offsetStep,
+  type Speaker,
+  sortMembers,
+  speakerOf,
+  stateOf,
+  subscriptionBytes,
+  takeOffsetStep,
+} from './group-tools.ts'
+import { anyVersion, type Machine, type Play, type Step } from './machine.ts'
+import type { Random } from './random.ts'
+import type { Side } from './side.ts'
+
+const MEMBER_ID_REQUIRED = 79
+const UNKNOWN_MEMBER_ID = 25
+const FENCED_INSTANCE_ID = 82
+/** The clients' instance ids; two of them share one. */
+const INSTANCES = [null, null, null, 'i3', 'i4', 'i3'] as const
+const PROTOCOLS: Readonly<Record<string, readonly string[]>> = {
+  range: ['range'],
+  both: ['range', 'roundrobin'],
+  reverse: ['roundrobin', 'range'],
+  other: ['roundrobin'],
+  none: [],
+}
+const NEVER_MS = 1_000_000
+
+const OPS = { join: 14, sync: 12, heartbeat: 5, leave: 4, ...OFFSET_OPS }
+
+/** Groups of the classic protocol. */
+export function classicMachine(topicIds: ReadonlyMap<string, string>): Machine {
+  return {
+    name: 'classic',
+    length: 45,
+    step: classicStep,
+    start: async (side) => new ClassicPlay(side, topicIds),
+  }
+}
+
+export function classicStep(random: Random): Step {
+  const op = random.weighted(OPS)
+  if (isOffsetOp(op)) return offsetStep(random, op, INSTANCES.length)
+  const client = random.between(0, INSTANCES.length - 1)
+  if (op === 'join') return { op, client, args: joinArgs(random) }
+  if (op === 'sync') {
+    const version = anyVersion(random, 'SyncGroup')
+    const names = { protocolType: random.chance(0.05) ? 'connect' : 'consumer', wrongProtocol: random.chance(0.05) }
+    return { op, client, args: { version, ...names, ...anySpeaker(random) } }
+  }
+  if (op === 'heartbeat')
+    return { op, client, args: { version: anyVersion(random, 'Heartbeat'), ...anySpeaker(random) } }
+  const version = anyVersion(random, 'LeaveGroup')
+  const others = random.chance(0.2) ? [random.between(0, INSTANCES.length - 1)] : []
+  return { op, client, args: { version, others, byInstance: random.chance(0.5), ...anySpeaker(random) } }
+}
+
+function joinArgs(random: Random): Step['args'] {
+  return {
+    version: anyVersion(random, 'JoinGroup'),
+    protocols: random.weighted({ range: 6, both: 6, reverse: 4, other: 1, none: 0.3 }),
+    protocolType: random.chance(0.03) ? random.pick(['connect', '']) : 'consumer',
+    topics: random.pick(['a', 'a', 'a', 'b']),
+    sessionTimeoutMs: random.chance(0.02) ? 1 : NEVER_MS,
+    ...anySpeaker(random),
+  }
+}
+
+interface Client {
+  readonly who: string
+  readonly instanceId: string | null
+  memberId: string
+  generation: number
+  protocol: string | null
+  /** Member ids that it had before. */
+  readonly old: string[]
+}
+
+/** Where the clients of one group stand. Also for groups in which clients of both protocols meet. */
+export class ClassicPlay implements Play {
+  readonly groupId: string
+  readonly #side: Side
+  readonly #topicIds: ReadonlyMap<string, string>
+  readonly #clients: readonly Client[]
+  #leader = ''
+
+  constructor(side: Side, topicIds: ReadonlyMap<string, string>) {
+    this.groupId = side.name
+    this.#side = side
+    this.#topicIds = topicIds
+    this.#clients = INSTANCES.map((instanceId, index) => ({
+      who: `classic ${index}`,
+      instanceId,
+      memberId: '',
+      generation: -1,
+      protocol: null,
+      old: [],
+    }))
+  }
+
+  async take(step: Step): Promise<void> {
+    const client = this.#clients[step.client]!
+    const other = this.#clients[(step.client + 1) % this.#clients.length]!
+    const speaker = speakerOf(step, client, other, client.old)
+    if (step.op === 'join') await this.#join(step, client, speaker)
+    else if (step.op === 'sync') await this.#sync(step, client, speaker)
+    else if (step.op === 'heartbeat') await this.#heartbeat(step, client, speaker)
+    else if (step.op === 'leave') await this.#leave(step, client, speaker)
+    else await takeOffsetStep(this.#side, this.groupId, step, `${client.who}, aside`, speaker, this.#topicIds)
+    await this.#settle()
+  }
+
+  async look(): Promise<void> {
+    await lookAtGroup(this.#side, this.groupId)
+  }
+
+  /** Who still waits is answered when the others have left. */
+  async end(): Promise<void> {}
+
+  async #settle(): Promise<void> {
+    const nobody = { groupId: this.groupId, generationId: 0, memberId: 'nobody' }
+    await this.#side.settle(async () => {
+      await this.#side.quietly('Heartbeat', 0, nobody)
+    })
+  }
+
+  async #join({ args }: Step, client: Client, speaker: Speaker): Promise<void> {
+    if (this.#side.isWaiting(client.who)) return
+    const version = Number(args.version)
+    const request = {
+      groupId: this.groupId,
+      sessionTimeoutMs: args.sessionTimeoutMs,
+      ...(version >= 1 ? { rebalanceTimeoutMs: NEVER_MS } : {}),
+      memberId: speaker.memberId,
+      ...(version >= 5 ? { groupInstanceId: speaker.instanceId } : {}),
+      protocolType: args.protocolType,
+      protocols: PROTOCOLS[String(args.protocols)]!.map((name) => ({
+        name,
+        metadata: subscriptionBytes([`fuzz-${args.topics}`]),
+      })),
+    }
+    const isEmpty = ['Empty', 'Dead'].includes(await stateOf(this.#side, this.groupId))
+    const note = `JoinGroup as ${JSON.stringify(speaker)}`
+    await this.#side.post(client.who, 'JoinGroup', version, request, {
+      note: this.#named(note),
+      heard: (response) => this.#joined(client, response),
+      normal: ({ members }) => sortMembers(this.#side, members ?? []),
+    })
+    // The first member of an empty group waits for a timer, if one of no time.
+    if (isEmpty) await this.#side.answered(client.who)
+  }
+
+  /** The text with the names of members in place of their ids. */
+  #named(text: string): string {
+    let named = text
+    for (const [value, symbol] of this.#side.symbols) named = named.replaceAll(String(value), symbol)
+    return named
+  }
+
+  #joined(client: Client, response: Body): void {
+    this.#side.learn(response.memberId, `<member ${client.who}.${client.old.length}>`)
+    if (response.errorCode === UNKNOWN_MEMBER_ID || response.errorCode === FENCED_INSTANCE_ID) this.#forget(client)
+    if (response.errorCode !== 0 && response.errorCode !== MEMBER_ID_REQUIRED) return
+    if (client.memberId !== '' && client.memberId !== response.memberId) client.old.push(client.memberId)
+    client.memberId = response.memberId
+    if (response.errorCode !== 0) return
+    client.generation = response.generationId
+    client.protocol = response.protocolName
+    this.#leader = response.leader
+  }
+
+  #forget(client: Client): void {
+    if (client.memberId !== '') client.old.push(client.memberId)
+    client.memberId = ''
+    client.generation = -1
+  }
+
+  async #sync({ args }: Step, client: Client, speaker: Speaker): Promise<void> {
+    if (this.#side.isWaiting(client.who)) return
+    const version = Number(args.version)
+    const isLeader = speaker.memberId === this.#leader
+    const assignments = isLeader
+      ? this.#clients
+          .filter(({ memberId }) => memberId !== '')
+          .map(({ memberId, who }) => ({ memberId, assignment: Buffer.from(`for ${who}`) }))
+      : []
+    const protocolName = args.wrongProtocol ? 'wrong' : client.protocol
+    const request = {
+      groupId: this.groupId,
+      generationId: speaker.generation,
+      memberId: speaker.memberId,
+      ...(version >= 3 ? { groupInstanceId: speaker.instanceId } : {}),
+      ...(version >= 5 ? { protocolType: args.protocolType, protocolName } : {}),
+      assignments,
+    }
+    const note = this.#named(`SyncGroup as ${JSON.stringify(speaker)}`)
+    await this.#side.post(client.who, 'SyncGroup', version, request, {
+      note,
+      heard: ({ errorCode }) => {
+        if (errorCode === UNKNOWN_MEMBER_ID && speaker.memberId === client.memberId) this.#forget(client)
+      },
+    })
+  }
+
+  async #heartbeat({ args }: Step, client: Client, speaker: Speaker): Promise<void> {
+    const version = Number(args.version)
+    await this.#side.ask(`${client.who}, aside`, 'Heartbeat', version, {
+      groupId: this.groupId,
+      generationId: speaker.generation,
+      memberId: speaker.memberId,
+      ...(version >= 3 ? { groupInstanceId: speaker.instanceId } : {}),
+    })
+  }
+
+  async #leave({ args }: Step, client: Client, speaker: Speaker): Promise<void> {
+    const version = Number(args.version)
+    const others = (args.others as number[]).map((index) => this.#clients[index]!)
+    const leaving: Speaker[] = [speaker, ...(version >= 3 ? others : [])]
+    if (!(await this.#mayLeave(leaving))) return
+    const members = leaving.map(({ memberId, instanceId }) => ({
+      memberId: args.byInstance && instanceId !== null ? '' : memberId,
+      groupInstanceId: instanceId,
+    }))
+    const who = version >= 3 ? { members } : { memberId: speaker.memberId }
+    await this.#side.ask(`${client.who}, aside`, 'LeaveGroup', version, { groupId: this.groupId, ...who })
+  }
+
+  /** Which of several members leads the group when its leader leaves is up to a hash of ids that brokers make up. */
+  async #mayLeave(leaving: readonly Speaker[]): Promise<boolean> {
+    const { groups } = await this.#side.quietly('DescribeGroups', 5, { groups: [this.groupId] })
+    const members: Body[] = groups[0].members
+    const isGone = ({ memberId, groupInstanceId }: Body) =>
+      leaving.some((one) => one.memberId === memberId || (groupInstanceId && one.instanceId === groupInstanceId))
+    const leaderStays = members.some((member) => member.memberId === this.#leader && !isGone(member))
+    return leaderStays || members.filter((member) => !isGone(member)).length <= 1
+  }
+}

@@ -1,0 +1,41 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { classicMachine } from './classic.ts'
+import { consumerMachine } from './consumer.ts'
+import type { Machine } from './machine.ts'
+import { type Pair, startPair } from './pair.ts'
+import { describeFailure, playSeed } from './run.ts'
+import { transactionMachine } from './transactions.ts'
+
+/** `OTTLA_FUZZ_SEED` is the first seed, `OTTLA_FUZZ_SEQUENCES` how many sequences of every theme are played. */
+const FIRST_SEED = Number(process.env.OTTLA_FUZZ_SEED ?? 1)
+const SEQUENCES = Number(process.env.OTTLA_FUZZ_SEQUENCES ?? 40)
+
+/** So many are enough to read. */
+const MAX_FAILURES = 5
+
+let pair: Pair
+
+beforeAll(async () => {
+  pair = await startPair()
+})
+afterAll(async () => {
+  await pair?.stop()
+})
+
+const machines: Readonly<Record<string, () => Machine>> = {
+  'groups of the classic protocol': () => classicMachine(pair.topicIds),
+  'groups of the consumer protocol': () => consumerMachine(pair.topicIds),
+  'transactional and idempotent producers': () => transactionMachine,
+}
+
+describe('random sequences of requests, step by step to Ottla and to Apache Kafka', () => {
+  test.each(Object.keys(machines))('%s', async (title) => {
+    const machine = machines[title]!()
+    const failures: string[] = []
+    for (let seed = FIRST_SEED; seed < FIRST_SEED + SEQUENCES && failures.length < MAX_FAILURES; seed++) {
+      const failure = await playSeed(machine, seed, pair)
+      if (failure !== undefined) failures.push(describeFailure(failure))
+    }
+    expect(failures.join('\n\n')).toBe('')
+  })
+})

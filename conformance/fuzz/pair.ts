@@ -1,0 +1,72 @@
+import { cpSync } from 'node:fs'
+import { Probe } from '../differential/probe.ts'
+import { makeTopic, warmedUp } from '../differential/scenario.ts'
+import { withCoordinator } from '../differential/scenarios/transaction-tools.ts'
+import { type Broker, newHome } from '../harness/broker.ts'
+import { startOracle } from '../harness/oracle.ts'
+import { startOttla } from '../harness/ottla.ts'
+
+/** The topics that groups subscribe to, with their partitions. Their ids are the same on both brokers. */
+export const TOPICS: Readonly<Record<string, number>> = { 'fuzz-a': 4, 'fuzz-b': 3, 'fuzz-c': 6 }
+
+/**
+ * Nothing may happen by itself while a sequence runs: no timeout, no delay. And in Apache Kafka requests are handled one
+ * after the other, so that it can be known when one waits (see `Side.settle`).
+ */
+const OVERRIDES = {
+  'num.network.threads': '1',
+  'num.io.threads': '1',
+  'group.coordinator.threads': '1',
+  'group.coordinator.append.linger.ms': '0',
+  'log.cleaner.dedupe.buffer.size': '4194304',
+  'group.max.size': '5',
+  'group.consumer.max.size': '5',
+  // By default the one that goes by the names of members only.
+  'group.consumer.assignors': 'range,uniform',
+  'group.consumer.assignment.interval.ms': '0',
+  'group.consumer.max.session.timeout.ms': '3600000',
+  'group.consumer.session.timeout.ms': '3600000',
+  'group.share.assignment.interval.ms': '0',
+  'group.share.max.session.timeout.ms': '3600000',
+  'group.share.session.timeout.ms': '3600000',
+}
+
+export interface Pair {
+  readonly ottla: Broker
+  readonly oracle: Broker
+  /** By the name of the topic. */
+  readonly topicIds: ReadonlyMap<string, string>
+  stop(): Promise<void>
+}
+
+/** Both brokers, started on copies of one directory: the ids of topics are the same, and so is what is hashed of them. */
+export async function startPair(): Promise<Pair> {
+  const home = await newHome('fuzz-ottla')
+  const first = await startOttla({ home, overrides: OVERRIDES })
+  const topicIds = new Map<string, string>()
+  const probe = new Probe(first)
+  for (const [topic, partitions] of Object.entries(TOPICS)) {
+    topicIds.set(topic, await makeTopic(probe, topic, { partitions }))
+  }
+  probe.close()
+  await first.stop()
+  const oracleHome = await newHome('fuzz-oracle')
+  cpSync(home.dataDir, oracleHome.dataDir, { recursive: true })
+  const [ottla, oracle] = await Promise.all([
+    startOttla({ home, overrides: OVERRIDES }),
+    startOracle({ home: oracleHome, overrides: OVERRIDES }),
+  ])
+  for (const broker of [ottla, oracle]) {
+    const asker = new Probe(broker)
+    await warmedUp(asker)
+    // Each of the few partitions in which groups and transactional ids are kept is loaded on its own.
+    for (let key = 0; key < 24; key++) {
+      for (const keyType of [0, 1]) await withCoordinator(asker, keyType, `warm-${key}`)
+    }
+    asker.close()
+  }
+  const stop = async () => {
+    await Promise.all([ottla.stop(), oracle.stop()])
+  }
+  return { ottla, oracle, topicIds, stop }
+}
