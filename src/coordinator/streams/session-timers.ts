@@ -31,11 +31,8 @@ export class SessionTimers {
     this.#context.timers.cancel(key('revocation', groupId, memberId))
   }
 
-  /** The records that take the member out. */
+  /** The records that take the member out. Its timers go on, for the case that they cannot be written. */
   fence(group: StreamsGroup, memberId: string): CoordinatorRecord[] {
-    const { timers } = this.#context
-    timers.cancel(key('session', group.id, memberId))
-    timers.cancel(key('revocation', group.id, memberId))
     const { metadataHash, validatedTopologyEpoch, assignmentConfigs } = group
     const epoch = { epoch: group.epoch + 1, metadataHash, validatedTopologyEpoch, assignmentConfigs }
     return [...memberTombstones(group.id, memberId), epochRecord(group.id, epoch)]
