@@ -1,8 +1,9 @@
 import { LogError } from '../log/append-error.ts'
 import { errors } from '../protocol/errors.ts'
-import { BatchView, batchSizeAt } from '../protocol/records/batch.ts'
+import { batchSizeAt } from '../protocol/records/batch.ts'
 import { downConvert } from '../protocol/records/convert.ts'
 import { RecordsError } from '../protocol/records/errors.ts'
+import { batchesOfAnyFormatIn } from '../protocol/records/legacy-batch.ts'
 import type { FetchParams, FetchResult, FetchSpec, PartitionFinder } from '../replication/fetch-reader.ts'
 
 /** Fetch versions from this one on know record batches. */
@@ -90,7 +91,8 @@ function* batchesIn(records: readonly Buffer[]): Generator<Buffer> {
 }
 
 function nextOffsetOf(records: readonly Buffer[]): number {
-  const view = new BatchView(Buffer.alloc(0))
-  for (const batch of batchesIn(records)) view.moveTo(batch, 0)
-  return view.nextOffset
+  const last = records[records.length - 1]!
+  let nextOffset = 0
+  for (const batch of batchesOfAnyFormatIn(last)) nextOffset = batch.nextOffset
+  return nextOffset
 }

@@ -1,4 +1,5 @@
-import { BatchView, batchSizeAt } from '../protocol/records/batch.ts'
+import { batchSizeAt } from '../protocol/records/batch.ts'
+import { AnyBatchView } from '../protocol/records/legacy-batch.ts'
 
 /** Which bytes of a buffer of whole batches a read may have. */
 export interface BatchRange {
@@ -10,7 +11,7 @@ export interface BatchRange {
   isFull: boolean
 }
 
-const view = new BatchView(Buffer.alloc(0))
+const views = new AnyBatchView()
 
 /**
  * The batches of `buffer` that lie between `offset` (the first may begin before it) and `bound`, as many as fit into
@@ -28,7 +29,7 @@ export function selectBatches(
   for (;;) {
     const size = batchSizeAt(buffer, position, buffer.length)
     if (size === 0) return range
-    const nextOffset = view.moveTo(buffer, position).nextOffset
+    const nextOffset = views.at(buffer, position).nextOffset
     if (nextOffset <= offset) {
       position += size
       range.start = position

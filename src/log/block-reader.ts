@@ -1,7 +1,8 @@
 import type { DiskFile } from '../platform/disk.ts'
-import { BatchView, batchSizeAt } from '../protocol/records/batch.ts'
+import { BatchView, batchSizeAt, magicAt } from '../protocol/records/batch.ts'
 import { RecordsError } from '../protocol/records/errors.ts'
 import { LENGTH_AT, LOG_OVERHEAD, RECORDS_AT } from '../protocol/records/layout.ts'
+import { AnyBatchView, isPossibleSize, LEAST_HEADER_BYTES } from '../protocol/records/legacy-batch.ts'
 import { DamageError } from './damage-error.ts'
 
 const HEADER_BLOCK_BYTES = 4096
@@ -12,10 +13,11 @@ const DATA_BLOCK_BYTES = 1024 * 1024
  * perhaps only its header, and what lies between headers is not read.
  */
 export class BlockReader {
-  /** The batch visited; it stands in a buffer that the next step may overwrite. */
-  readonly batch = new BatchView(Buffer.alloc(0))
+  /** The batch visited, of whatever format; it stands in a buffer that the next step may overwrite. */
+  batch: BatchView = new BatchView(Buffer.alloc(0))
   /** Where the batch visited lies in the file. */
   positionBytes = 0
+  readonly #views = new AnyBatchView()
   readonly #file: DiskFile
   readonly #endBytes: number
   readonly #wholeBatches: boolean
@@ -37,12 +39,12 @@ export class BlockReader {
   next(): boolean {
     const position = this.#next
     if (position >= this.#endBytes) return false
-    if (this.#endBytes - position < RECORDS_AT) throw this.#damage(position, 'cut off')
-    let at = this.#ensure(position, RECORDS_AT)
+    if (this.#endBytes - position < LEAST_HEADER_BYTES) throw this.#damage(position, 'cut off')
+    let at = this.#ensure(position, Math.min(RECORDS_AT, this.#endBytes - position))
     const size = this.#sizeAt(at, position)
     if (position + size > this.#endBytes) throw this.#damage(position, `a batch of ${size} bytes is cut off`)
     if (this.#wholeBatches) at = this.#ensure(position, size)
-    this.batch.moveTo(this.#block, at)
+    this.batch = this.#views.at(this.#block, at)
     this.positionBytes = position
     this.#next = position + size
     return true
@@ -55,7 +57,9 @@ export class BlockReader {
       if (error instanceof RecordsError) throw this.#damage(position, error.message)
       throw error
     }
-    return LOG_OVERHEAD + this.#block.readInt32BE(at + LENGTH_AT)
+    const size = LOG_OVERHEAD + this.#block.readInt32BE(at + LENGTH_AT)
+    if (!isPossibleSize(magicAt(this.#block, at), size)) throw this.#damage(position, `a message of ${size} bytes`)
+    return size
   }
 
   /** Has `length` bytes from `position` in the block; answers where in it. */

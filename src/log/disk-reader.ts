@@ -1,7 +1,7 @@
 import type { Time } from '../platform/time.ts'
 import { batchSizeAt } from '../protocol/records/batch.ts'
 import { RecordsError } from '../protocol/records/errors.ts'
-import { LENGTH_AT, LOG_OVERHEAD, RECORDS_AT } from '../protocol/records/layout.ts'
+import { HEADER_UP_TO_MAGIC, LENGTH_AT, LOG_OVERHEAD, RECORDS_AT } from '../protocol/records/layout.ts'
 import { selectBatches } from './batch-range.ts'
 import { DamageError } from './damage-error.ts'
 import type { ReadBuffers } from './read-buffers.ts'
@@ -160,7 +160,7 @@ export class DiskReader {
 }
 
 function sizeOfFirst(bytes: Buffer): number {
-  if (bytes.length < RECORDS_AT) return RECORDS_AT
+  if (bytes.length < HEADER_UP_TO_MAGIC) return HEADER_UP_TO_MAGIC
   // Throws for what cannot be a batch.
   batchSizeAt(bytes, 0, bytes.length)
   return LOG_OVERHEAD + bytes.readInt32BE(LENGTH_AT)

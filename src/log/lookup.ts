@@ -1,5 +1,6 @@
 import type { BatchView } from '../protocol/records/batch.ts'
 import { RecordCursor } from '../protocol/records/cursor.ts'
+import { modernBatch } from '../protocol/records/legacy-batch.ts'
 import { BlockReader } from './block-reader.ts'
 import type { LogState } from './log-state.ts'
 import type { SegmentList } from './segment-list.ts'
@@ -47,7 +48,7 @@ function firstRecord(
   isWanted: (timestamp: number, offset: number) => boolean,
 ): TimestampAndOffset | undefined {
   const leaderEpoch = Math.max(-1, batch.partitionLeaderEpoch)
-  cursor.open(batch, MAX_INFLATED_BYTES)
+  cursor.open(modernBatch(batch, MAX_INFLATED_BYTES), MAX_INFLATED_BYTES)
   while (cursor.next()) {
     if (isWanted(cursor.timestamp, cursor.offset)) {
       return { timestamp: cursor.timestamp, offset: cursor.offset, leaderEpoch }

@@ -1,6 +1,5 @@
 import type { Disk, DiskFile } from '../platform/disk.ts'
-import { BatchView } from '../protocol/records/batch.ts'
-import { RECORDS_AT } from '../protocol/records/layout.ts'
+import type { BatchView } from '../protocol/records/batch.ts'
 import { BlockReader } from './block-reader.ts'
 import { DamageError } from './damage-error.ts'
 import { INDEX_SUFFIX, LOG_SUFFIX, offsetPath, SEGMENT_SUFFIXES, TIME_INDEX_SUFFIX, TXN_INDEX_SUFFIX } from './files.ts'
@@ -150,12 +149,11 @@ export class Segment {
     this.#bytesSinceIndexEntry += sizeBytes
   }
 
-  /** The largest timestamp of the first batch, -1 for an empty segment or none. */
+  /** The largest timestamp of the first batch, -1 for an empty segment or none. Throws DamageError. */
   readFirstTimestamp(): number {
-    if (this.firstTimestamp === undefined && this.sizeBytes >= RECORDS_AT) {
-      const header = Buffer.allocUnsafe(RECORDS_AT)
-      this.file.readSync(header, 0)
-      this.firstTimestamp = new BatchView(header).maxTimestamp
+    if (this.firstTimestamp === undefined && this.sizeBytes > 0) {
+      const blocks = new BlockReader(this.file, 0, this.sizeBytes)
+      if (blocks.next()) this.firstTimestamp = blocks.batch.maxTimestamp
     }
     return this.firstTimestamp ?? -1
   }
@@ -362,8 +360,7 @@ export class Segment {
 }
 
 function checkBatch(path: string, positionBytes: number, batch: BatchView, nextOffset: number): void {
-  if (batch.magic === 2 && !batch.isCrcValid()) throw new DamageError(path, positionBytes, 'wrong CRC')
-  if (batch.magic !== 2) throw new DamageError(path, positionBytes, `format ${batch.magic} is not supported`)
+  if (!batch.isCrcValid()) throw new DamageError(path, positionBytes, 'wrong CRC')
   checkOffsets(path, positionBytes, batch, nextOffset)
 }
 

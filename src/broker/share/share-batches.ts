@@ -1,17 +1,22 @@
 import type { AbortedTransaction } from '../../log/types.ts'
-import { type BatchView, batchesIn } from '../../protocol/records/batch.ts'
+import type { BatchView } from '../../protocol/records/batch.ts'
 import { ControlType, parseControlType } from '../../protocol/records/control.ts'
 import { RecordCursor } from '../../protocol/records/cursor.ts'
+import { batchesOfAnyFormatIn, firstOffsetOf } from '../../protocol/records/legacy-batch.ts'
 import type { AcquiredRecords, OffsetRange } from './acquire.ts'
 
 /** What a marker holds: a key of 4 bytes and a value of 6. */
 const MAX_MARKER_BYTES = 1024
+/** What a compressed message of an old format may hold. */
+const MAX_INFLATED_BYTES = 64 * 1024 * 1024
 
 /** The batches of what was read. */
 export function rangesOf(records: readonly Buffer[]): OffsetRange[] {
   const ranges: OffsetRange[] = []
   for (const buffer of records) {
-    for (const { baseOffset, lastOffset } of batchesIn(buffer)) ranges.push({ baseOffset, lastOffset })
+    for (const batch of batchesOfAnyFormatIn(buffer)) {
+      ranges.push({ baseOffset: firstOffsetOf(batch, MAX_INFLATED_BYTES), lastOffset: batch.lastOffset })
+    }
   }
   return ranges
 }
@@ -23,7 +28,7 @@ export function abortedRanges(records: readonly Buffer[], aborted: readonly Abor
   const open = new Set<number>()
   const ranges: OffsetRange[] = []
   for (const buffer of records) {
-    for (const batch of batchesIn(buffer)) {
+    for (const batch of batchesOfAnyFormatIn(buffer)) {
       if (!batch.hasProducerId) continue
       const { baseOffset, lastOffset, producerId } = batch
       while (pending.length > 0 && pending[0]!.firstOffset <= lastOffset) open.add(pending.shift()!.producerId)
@@ -50,8 +55,8 @@ export function sliceAcquired(records: readonly Buffer[], acquired: readonly Acq
   for (const buffer of records) {
     let start = -1
     let end = 0
-    for (const batch of batchesIn(buffer)) {
-      if (batch.lastOffset < first || batch.baseOffset > last) continue
+    for (const batch of batchesOfAnyFormatIn(buffer)) {
+      if (batch.lastOffset < first || firstOffsetOf(batch, MAX_INFLATED_BYTES) > last) continue
       if (start === -1) start = batch.position
       end = batch.end
     }

@@ -1,7 +1,8 @@
 import type { Logger } from '../../platform/logger.ts'
-import { type BatchView, batchesIn } from '../../protocol/records/batch.ts'
+import type { BatchView } from '../../protocol/records/batch.ts'
 import { ControlType, parseControlType } from '../../protocol/records/control.ts'
 import { RecordCursor } from '../../protocol/records/cursor.ts'
+import { batchesOfAnyFormatIn, modernBatch } from '../../protocol/records/legacy-batch.ts'
 import type { CoordinatorLog } from '../coordinator-log.ts'
 import { decodeRecord, type RecordType } from '../coordinator-record.ts'
 import type { CoordinatorShard, RecordOrigin } from './shard.ts'
@@ -33,7 +34,8 @@ export async function loadShard(
   for await (const chunk of log.read(partition)) {
     if (!progress.isWanted()) return undefined
     for (const buffer of chunk) {
-      for (const batch of batchesIn(buffer)) {
+      for (const stored of batchesOfAnyFormatIn(buffer)) {
+        const batch = modernBatch(stored, MAX_BATCH_BYTES)
         progress.reached(batch.baseOffset)
         replayer.replay(batch)
         progress.reached(batch.nextOffset)

@@ -1,8 +1,8 @@
 import type { BatchView } from '../../protocol/records/batch.ts'
 import { BatchBuilder, type BatchOptions } from '../../protocol/records/builder.ts'
 import { RecordCursor, recordsOf } from '../../protocol/records/cursor.ts'
-import { RecordsError } from '../../protocol/records/errors.ts'
 import { Codec, RECORDS_AT, TimestampType } from '../../protocol/records/layout.ts'
+import { modernBatch } from '../../protocol/records/legacy-batch.ts'
 import type { ProducerEntry } from '../producer-entry.ts'
 import { MAX_INFLATED_BYTES } from '../validator.ts'
 import type { OffsetMap } from './offset-map.ts'
@@ -18,6 +18,8 @@ export interface FilterContext {
   readonly producers: ReadonlyMap<number, ProducerEntry>
   /** The end of what is compacted. The last batch before it stays, so that it still tells how far the log goes. */
   readonly upperBoundOffset: number
+  /** Whether tombstones of magic 0 and 1 stay, which know no time at which they may go. */
+  readonly keepsOldTombstones: boolean
   readonly nowMs: number
   /** delete.retention.ms; Infinity for ever */
   readonly deleteRetentionMs: number
@@ -43,21 +45,22 @@ export class BatchFilter {
    * undefined for nothing. What is answered may stand in memory that the next call overwrites. Throws RecordsError.
    */
   filter(batch: BatchView): Buffer | undefined {
-    if (batch.magic !== 2) throw new RecordsError('unsupportedFormat', `magic ${batch.magic} cannot be compacted`)
-    const { transactions, nowMs } = this.#context
+    const { transactions, nowMs, keepsOldTombstones } = this.#context
+    // As with Apache Kafka, a message of magic 0 or 1 becomes a batch, if any of it stays.
+    if (batch.magic !== 2) return this.#filterRecords(modernBatch(batch, MAX_INFLATED_BYTES), keepsOldTombstones, true)
     const isControl = batch.isControl
     const isDecided = isControl ? transactions.onMarker(batch) : transactions.onBatch(batch)
     // A marker waits as long as a tombstone does (KIP-534): a reader that saw its transaction's records must see it.
-    const mayGo = !isControl || (batch.hasDeleteHorizon && batch.deleteHorizonMs <= nowMs)
-    if ((isDecided && mayGo) || batch.recordCount === 0) return this.#withoutRecords(batch)
-    if (!isControl) return this.#filterRecords(batch)
+    const isPast = batch.hasDeleteHorizon && batch.deleteHorizonMs <= nowMs
+    if ((isDecided && (!isControl || isPast)) || batch.recordCount === 0) return this.#withoutRecords(batch)
+    if (!isControl) return this.#filterRecords(batch, !isPast, false)
     return isDecided && this.#needsHorizon(batch) ? this.#rebuild(batch, this.#all(batch), true) : whole(batch)
   }
 
-  #filterRecords(batch: BatchView): Buffer | undefined {
+  /** `isConverted`: the batch is no longer what the log has, and has offsets only for the records that stay. */
+  #filterRecords(batch: BatchView, keepsTombstones: boolean, isConverted: boolean): Buffer | undefined {
     const records = recordsOf(batch, MAX_INFLATED_BYTES)
     const cursor = this.#cursor.openRecords(batch, records)
-    const keepsTombstones = !batch.hasDeleteHorizon || this.#context.nowMs < batch.deleteHorizonMs
     let index = 0
     let count = 0
     let hasTombstones = false
@@ -73,7 +76,7 @@ export class BatchFilter {
     if (count === 0) return this.#withoutRecords(batch)
     const setsHorizon = hasTombstones && this.#needsHorizon(batch)
     if (count === index && !setsHorizon) return whole(batch)
-    return this.#rebuild(batch, records, setsHorizon)
+    return this.#rebuild(batch, records, setsHorizon, isConverted)
   }
 
   /** Whether no later record has the same key. */
@@ -94,11 +97,12 @@ export class BatchFilter {
     return recordsOf(batch, MAX_INFLATED_BYTES)
   }
 
-  #rebuild(batch: BatchView, records: Buffer, setsHorizon: boolean): Buffer {
+  #rebuild(batch: BatchView, records: Buffer, setsHorizon: boolean, isConverted = false): Buffer {
     // What is damaged must not get a checksum that says it is not.
     batch.ensureValid()
     const { nowMs, deleteRetentionMs } = this.#context
-    const options = { ...headerOf(batch), codec: batch.codec, lastOffset: batch.lastOffset }
+    const offsets = isConverted ? { baseOffset: this.#firstKept(batch, records) } : { lastOffset: batch.lastOffset }
+    const options = { ...headerOf(batch), codec: batch.codec, ...offsets }
     const deleteHorizonMs = setsHorizon ? nowMs + deleteRetentionMs : batch.deleteHorizonMs
     const mostBytes = RECORDS_AT + records.length + batch.recordCount * MAX_GROWTH_BYTES
     if (this.#scratch.length < mostBytes) this.#scratch = Buffer.allocUnsafe(mostBytes)
@@ -108,6 +112,12 @@ export class BatchFilter {
       if (this.#stays[index] === 1) builder.appendFrom(cursor, cursor.offset)
     }
     return builder.build()
+  }
+
+  #firstKept(batch: BatchView, records: Buffer): number {
+    const cursor = this.#cursor.openRecords(batch, records)
+    for (let index = 0; cursor.next(); index++) if (this.#stays[index] === 1) return cursor.offset
+    return batch.baseOffset
   }
 
   #withoutRecords(batch: BatchView): Buffer | undefined {

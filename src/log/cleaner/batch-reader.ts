@@ -1,14 +1,16 @@
-import { BatchView, batchSizeAt } from '../../protocol/records/batch.ts'
+import { BatchView, batchSizeAt, magicAt } from '../../protocol/records/batch.ts'
 import { RecordsError } from '../../protocol/records/errors.ts'
 import { HEADER_UP_TO_MAGIC, LENGTH_AT, LOG_OVERHEAD } from '../../protocol/records/layout.ts'
+import { AnyBatchView, isPossibleSize } from '../../protocol/records/legacy-batch.ts'
 import { DamageError } from '../damage-error.ts'
 import type { Segment } from '../segment.ts'
 import type { Pace } from './pace.ts'
 
 /** The batches of a segment that is not written to any more, in order, without holding the event loop. */
 export class SegmentReader {
-  /** The batch visited; it stands in a buffer that the next `fill` overwrites. */
-  readonly batch = new BatchView(Buffer.alloc(0))
+  /** The batch visited, of whatever format; it stands in a buffer that the next `fill` overwrites. */
+  batch: BatchView = new BatchView(Buffer.alloc(0))
+  readonly #views = new AnyBatchView()
   readonly #segment: Segment
   readonly #pace: Pace
   #buffer: Buffer
@@ -29,7 +31,8 @@ export class SegmentReader {
     try {
       const size = batchSizeAt(this.#buffer, this.#at, this.#filled)
       if (size === 0) return false
-      this.batch.moveTo(this.#buffer, this.#at)
+      if (!isPossibleSize(magicAt(this.#buffer, this.#at), size)) throw new Error(`a message of ${size} bytes`)
+      this.batch = this.#views.at(this.#buffer, this.#at)
       this.#at += size
       return true
     } catch (error) {

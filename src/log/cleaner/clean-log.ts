@@ -1,5 +1,5 @@
 import { RecordCursor } from '../../protocol/records/cursor.ts'
-import { RecordsError } from '../../protocol/records/errors.ts'
+import { modernBatch } from '../../protocol/records/legacy-batch.ts'
 import { CLEANED_SUFFIX } from '../files.ts'
 import { type LogState, messageOf } from '../log-state.ts'
 import { Segment } from '../segment.ts'
@@ -45,6 +45,8 @@ class LogCleaning {
   readonly #bufferBytes: number
   readonly #pace: Pace
   readonly #map: OffsetMap
+  /** Tombstones of magic 0 and 1 go with segments that were written to later than this. */
+  readonly #oldTombstonesMs: number
   #truncations: number
 
   constructor(state: LogState, range: CleanableRange, options: CleaningOptions) {
@@ -53,6 +55,8 @@ class LogCleaning {
     this.#range = range
     this.#bufferBytes = Math.floor(options.ioBufferBytes / 2)
     this.#truncations = state.truncations
+    const clean = state.segments.all.filter(({ baseOffset }) => baseOffset < firstDirtyOffset)
+    this.#oldTombstonesMs = (clean[clean.length - 1]?.modifiedMs ?? 0) - state.config.deleteRetentionMs
     const mayGoOn = () => options.mayGoOn() && state.offline === undefined && state.truncations === this.#truncations
     this.#pace = new Pace(state.environment.time, options.maxBytesPerSecond, mayGoOn)
     this.#map = new OffsetMap({
@@ -102,13 +106,12 @@ class LogCleaning {
     const { firstDirtyOffset } = this.#range
     const cursor = new RecordCursor()
     const reader = new SegmentReader(segment, segment.index.lookup(firstDirtyOffset), this.#bufferBytes, this.#pace)
-    const { batch } = reader
     while (await reader.fill()) {
       while (reader.next()) {
-        if (batch.magic !== 2) throw new RecordsError('unsupportedFormat', `magic ${batch.magic} cannot be compacted`)
+        const { batch } = reader
         if (batch.isControl) transactions.onMarker(batch)
         else if (!transactions.onBatch(batch)) {
-          cursor.open(batch, MAX_INFLATED_BYTES)
+          cursor.open(modernBatch(batch, MAX_INFLATED_BYTES), MAX_INFLATED_BYTES)
           while (cursor.next()) {
             const { offset, keyLength, keyStart } = cursor
             if (keyLength < 0 || offset < firstDirtyOffset) continue
@@ -162,6 +165,7 @@ class LogCleaning {
       transactions,
       producers: producers.producers,
       upperBoundOffset: firstUncleanableOffset,
+      keepsOldTombstones: segment.modifiedMs > this.#oldTombstonesMs,
       nowMs,
       deleteRetentionMs: config.deleteRetentionMs,
     })
