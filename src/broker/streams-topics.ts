@@ -1,9 +1,10 @@
 import type { Controller } from '../controller/controller.ts'
-import { wholeOutcome } from '../controller/result.ts'
+import { Refusal, wholeOutcome } from '../controller/result.ts'
 import type { InternalTopic } from '../coordinator/streams/topology/types.ts'
 import type { Logger } from '../platform/logger.ts'
 import type { Time } from '../platform/time.ts'
 import { errorOfCode, errors } from '../protocol/errors.ts'
+import { MetadataLogError } from '../replication/raft/types.ts'
 
 /** The latest failures are remembered. */
 const MAX_FAILURES = 1000
@@ -57,9 +58,9 @@ export class StreamsTopics {
         if (errorCode !== errors.NONE.code) this.#fail(name, errorMessage || errorOfCode(errorCode).message, pauseMs)
       }
     } catch (reason) {
-      const { errorCode, errorMessage } = wholeOutcome(reason)
-      const why = errorMessage ?? errorOfCode(errorCode).message
-      for (const { name } of missing) this.#fail(name, why, pauseMs)
+      // Nobody waits who could be told: whatever it was must not be lost.
+      this.#logger.error(`topics of a streams group were not made: ${String(reason)}`)
+      for (const { name } of missing) this.#fail(name, reasonOf(reason), pauseMs)
     } finally {
       for (const { name } of missing) this.#underWay.delete(name)
     }
@@ -79,6 +80,15 @@ export class StreamsTopics {
     this.#failures.set(name, { why, untilMs: this.#time.nowMs() + pauseMs })
     if (this.#failures.size > MAX_FAILURES) this.#failures.delete(this.#failures.keys().next().value!)
   }
+}
+
+/** What members are told of a request that failed as a whole. */
+function reasonOf(reason: unknown): string {
+  const isTold = reason instanceof MetadataLogError || reason instanceof Refusal
+  const { errorCode, errorMessage } = isTold
+    ? wholeOutcome(reason)
+    : { errorCode: errors.UNKNOWN_SERVER_ERROR.code, errorMessage: null }
+  return errorMessage ?? errorOfCode(errorCode).message
 }
 
 function newTopic({ name, partitionCount, replicationFactor, configs }: InternalTopic) {
