@@ -37,6 +37,11 @@ export function runConsumerProtocol(version: string, args: readonly string[]): P
   return runClient('ConsumerProtocol', version, args)
 }
 
+/** What share consumers can do; see ShareStory.java. */
+export function runShareStory(version: string, args: readonly string[]): Promise<RunResult> {
+  return runClient('ShareStory', version, args)
+}
+
 /** Copies in transactions; see Copiers.java for the arguments. */
 export function runCopiers(version: string, args: readonly string[]): Promise<RunResult> {
   return runClient('Copiers', version, args)

@@ -2,14 +2,14 @@ import type { Body, Probe } from '../probe.ts'
 import { batch, makeTopic, type Scenario, write } from '../scenario.ts'
 import { ACCEPT, ack, assigned, at, beat, Member, of, topicOf } from './shares.ts'
 
-/** Apache Kafka answers before it has noted that the state is made: nothing is compared until it has. */
-async function untilNoted(probe: Probe, groupId: string, topics = 1): Promise<void> {
+/** Apache Kafka answers before it has noted what it did: nothing is compared until the group has so many topics. */
+export async function untilOffsets(probe: Probe, groupId: string, topics = 1): Promise<void> {
   for (let attempt = 0; attempt < 500; attempt++) {
     const { groups } = await probe.quietly('DescribeShareGroupOffsets', 1, { groups: [{ groupId, topics: null }] })
-    if (groups[0].topics.length >= topics) return
+    if (groups[0].topics.length === topics) return
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
-  throw new Error(`${groupId} has no offsets`)
+  throw new Error(`${groupId} has not the offsets of ${topics} topics`)
 }
 
 function altered(groupId: string, ...topics: readonly Body[]): Body {
@@ -55,7 +55,7 @@ const altering: Scenario[] = [
       const describe = (topics: Body | null) =>
         probe.send('DescribeShareGroupOffsets', 1, { groups: [{ groupId: group, topics }] })
       await probe.send('AlterShareGroupOffsets', version, altered(group, starts(name, [0, 6], [1, 0])))
-      await untilNoted(probe, group)
+      await untilOffsets(probe, group)
       await describe(null)
       await describe([{ topicName: name, partitions: [0, 1] }])
       await probe.send('ShareGroupDescribe', 1, { groupIds: [group] })
@@ -103,7 +103,7 @@ const altering: Scenario[] = [
       await send(group, starts(`${name}-none`, [0, 0], [1, 0]))
       await send(group, starts(name, [7, 0]))
       await send(group, starts(`${name}-none`, [1, 0]), starts(name, [7, 0], [0, 5], [1, 6]))
-      await untilNoted(probe, group)
+      await untilOffsets(probe, group)
       await send(group, starts(name, [-1, 0], [0, 2]))
       await send(group, starts(name, [0, 2], [0, 3]), starts(name, [1, 4]))
       const topics = [{ topicName: name, partitions: [0, 1] }]
@@ -133,7 +133,7 @@ const deleting: Scenario[] = [
       const describe = () => probe.send('DescribeShareGroupOffsets', 1, { groups: [{ groupId: group, topics: null }] })
       const alter = altered(group, starts(name, [0, 3], [1, 4]), starts(other, [0, 5]))
       await probe.quietly('AlterShareGroupOffsets', 0, alter)
-      await untilNoted(probe, group, 2)
+      await untilOffsets(probe, group, 2)
       await send(name)
       await describe()
       await probe.send('ReadShareGroupState', 0, of(group, topicId, 0, { leaderEpoch: -1 }))
@@ -141,7 +141,7 @@ const deleting: Scenario[] = [
       await send(name, other, `${name}-none`)
       await describe()
       await probe.quietly('AlterShareGroupOffsets', 0, altered(group, starts(name, [0, 7])))
-      await untilNoted(probe, group)
+      await untilOffsets(probe, group)
       await describe()
       await send(name, name)
       await probe.send('DeleteGroups', 2, { groupsNames: [group] })
@@ -178,14 +178,9 @@ const deleting: Scenario[] = [
       const group = `${name}-g`
       const alter = altered(group, starts(name, [0, 3]), starts(doomed, [0, 4]))
       await probe.quietly('AlterShareGroupOffsets', 0, alter)
-      await untilNoted(probe, group, 2)
+      await untilOffsets(probe, group, 2)
       await probe.quietly('DeleteTopics', 6, { topics: [{ name: doomed }], timeoutMs: 10_000 })
-      for (let attempt = 0; attempt < 500; attempt++) {
-        const all = { groups: [{ groupId: group, topics: null }] }
-        const { groups } = await probe.quietly('DescribeShareGroupOffsets', 1, all)
-        if (groups[0].topics.length === 1) break
-        await new Promise((resolve) => setTimeout(resolve, 20))
-      }
+      await untilOffsets(probe, group, 1)
       await probe.send('DescribeShareGroupOffsets', 1, { groups: [{ groupId: group, topics: null }] })
       await probe.send('DeleteShareGroupOffsets', version, deleted(group, doomed, name))
       await probe.send('DeleteGroups', 2, { groupsNames: [group] })
