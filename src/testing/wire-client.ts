@@ -1,6 +1,6 @@
-import { FrameDecoder } from '../broker/frame.ts'
 import type { Connection, Network } from '../platform/network.ts'
 import type { Api } from '../protocol/api-keys.ts'
+import { FrameDecoder } from '../protocol/frame-decoder.ts'
 import { decodeResponse, encodeRequest } from '../protocol/frames.ts'
 import type { InputOf, Message, MessageOf } from '../protocol/schema.ts'
 

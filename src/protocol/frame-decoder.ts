@@ -1,5 +1,5 @@
 import assert from 'node:assert'
-import { FRAME_SIZE_BYTES } from '../protocol/frames.ts'
+import { FRAME_SIZE_BYTES } from './frames.ts'
 
 /** A frame whose size no request may have: the connection it came by is to be closed. */
 export class FrameError extends Error {

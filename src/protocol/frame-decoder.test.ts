@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { FrameDecoder, FrameError } from './frame.ts'
+import { FrameDecoder, FrameError } from './frame-decoder.ts'
 
 function framed(body: Uint8Array): Buffer {
   const size = Buffer.alloc(4)
