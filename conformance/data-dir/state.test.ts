@@ -11,6 +11,7 @@ import { dumpLog } from './fill.ts'
 import { OpenTransactions } from './open-transactions.ts'
 import type { Handover, Passenger } from './passenger.ts'
 import { ShareGroup } from './share-group.ts'
+import { StreamsGroup } from './streams-group.ts'
 
 /** For Apache Kafka to start with little memory, for both not to wait, and for records that are released again and again. */
 const overrides = {
@@ -18,6 +19,8 @@ const overrides = {
   'group.consumer.assignment.interval.ms': '0',
   'group.share.assignment.interval.ms': '0',
   'group.share.delivery.count.limit': '10',
+  'group.streams.assignment.interval.ms': '0',
+  'group.streams.initial.rebalance.delay.ms': '0',
   'transaction.abort.timed.out.transaction.cleanup.interval.ms': '200',
 }
 
@@ -46,14 +49,19 @@ function dumped(broker: Broker, topic: string, decoder: string): Promise<string>
   return dumpLog(files, [decoder])
 }
 
-test('groups (KIP-848), share groups (KIP-932) and open transactions go on when Ottla and Apache Kafka take turns', async () => {
+test('groups of all kinds and open transactions go on when Ottla and Apache Kafka take turns', async () => {
   let broker: Broker = await startTarget({ overrides })
   const { home } = broker
   onTestFinished(async () => {
     await broker.kill()
     rmSync(home.dir, { recursive: true, force: true })
   })
-  const passengers: readonly Passenger[] = [new ConsumerGroup(), new OpenTransactions(), new ShareGroup()]
+  const passengers: readonly Passenger[] = [
+    new ConsumerGroup(),
+    new OpenTransactions(),
+    new ShareGroup(),
+    new StreamsGroup(),
+  ]
   let probe = new Probe(broker)
   await warmedUp(probe)
   for (const passenger of passengers) await passenger.begin(probe)
@@ -72,7 +80,15 @@ test('groups (KIP-848), share groups (KIP-932) and open transactions go on when 
   }
   probe.close()
   await broker.stop()
-  expect(await dumped(broker, '__consumer_offsets', '--offsets-decoder')).toMatch(/"group":"transactional"/)
+  const groups = await dumped(broker, '__consumer_offsets', '--offsets-decoder')
+  console.log(
+    groups
+      .split('\n')
+      .filter((line) => line.includes('counting'))
+      .slice(0, 40)
+      .join('\n'),
+  )
+  expect(groups).toMatch(/"group":"transactional"/)
   expect(await dumped(broker, '__transaction_state', '--transaction-log-decoder')).toMatch(/swap-goesBack/)
   expect(await dumped(broker, '__share_group_state', '--share-group-state-decoder')).toMatch(/"groupId":"sharers"/)
 }, 300_000)

@@ -16,7 +16,11 @@ export function offsetForTimestamp(
   logStartOffset: number,
 ): TimestampAndOffset | undefined {
   for (const segment of segments.all) {
-    if (segment.maxTimestamp < timestamp) continue
+    if (segment.maxTimestamp < timestamp) {
+      // As with Apache Kafka, the search ends at a segment without timestamps that was written to since then.
+      if (segment.maxTimestamp < 0 && segment.sizeBytes > 0 && segment.modifiedMs >= timestamp) return undefined
+      continue
+    }
     const from = segment.index.lookup(Math.max(segment.timeIndex.lookup(timestamp), logStartOffset))
     const blocks = new BlockReader(segment.file, from, segment.sizeBytes, { wholeBatches: true })
     while (blocks.next()) {
