@@ -33,7 +33,7 @@ describe('KIP-1071: joining', () => {
     expect(target!.value).toEqual({ activeTasks: [tasks], standbyTasks: [], warmupTasks: [] })
     expect(targetEpoch!.value).toMatchObject({ assignmentEpoch: 2 })
     const activeTasks = [{ ...tasks, assignmentEpochs: [2, 2, 2, 2] }]
-    expect(current!.value).toMatchObject({ memberEpoch: 2, previousMemberEpoch: 0, state: 0, activeTasks })
+    expect(current!.value).toMatchObject({ memberEpoch: 2, previousMemberEpoch: 0, state: 1, activeTasks })
   })
 
   test('a heartbeat that changes nothing writes nothing and tells no tasks', async () => {

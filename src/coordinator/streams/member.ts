@@ -2,7 +2,7 @@ import type { StreamsGroupCurrentMemberAssignmentValue } from '../../protocol/co
 import type { StreamsGroupMemberMetadataValue } from '../../protocol/coordinator-records/streams-group-member-metadata.ts'
 import type { EpochAssignment } from '../modern/assignment.ts'
 import type { EpochMember } from '../modern/epoch-group.ts'
-import { LEAVE_EPOCH, MemberState, memberState } from '../modern/member.ts'
+import { LEAVE_EPOCH, MemberState } from '../modern/member.ts'
 import { type CurrentTasks, NO_TASKS, sameTasks, toTasks } from './tasks.ts'
 
 /** Where a member can be asked for what its stores hold. */
@@ -32,6 +32,23 @@ export interface StreamsMember extends EpochMember {
 
 type CurrentValue = StreamsGroupCurrentMemberAssignmentValue
 type TaskIdsWithEpochs = CurrentValue['activeTasks'][number]
+
+/** Records of streams groups have numbers of their own for states: those of consumer groups begin at 0. */
+const RECORDED_STATES: ReadonlyMap<MemberState, number> = new Map([
+  [MemberState.stable, 1],
+  [MemberState.unrevoked, 2],
+  [MemberState.unreleased, 3],
+  [MemberState.unknown, 127],
+])
+
+export function toRecord(state: MemberState): number {
+  return RECORDED_STATES.get(state)!
+}
+
+function fromRecord(number: number): MemberState {
+  for (const [state, recorded] of RECORDED_STATES) if (recorded === number) return state
+  return MemberState.unknown
+}
 
 export function newStreamsMember(id: string): StreamsMember {
   return {
@@ -63,7 +80,7 @@ export function withAssignment(member: StreamsMember, value: CurrentValue): Stre
     ...member,
     memberEpoch,
     previousMemberEpoch,
-    state: memberState(state),
+    state: fromRecord(state),
     assigned: {
       active: toEpochs(value.activeTasks, memberEpoch),
       standby: toTasks(value.standbyTasks),

@@ -25,7 +25,7 @@ import {
 import { type CoordinatorRecord, coordinatorRecord, recordType, tombstone } from '../coordinator-record.ts'
 import type { EpochAssignment } from '../modern/assignment.ts'
 import type { TaskAssignment } from './assignor/types.ts'
-import type { StreamsMember } from './member.ts'
+import { type StreamsMember, toRecord } from './member.ts'
 import { inOrder, toTaskIds } from './tasks.ts'
 import type { StreamsTopology } from './topology/types.ts'
 
@@ -117,7 +117,7 @@ export function assignmentRecord(groupId: string, member: StreamsMember): Coordi
   return coordinatorRecord(streamsCurrentAssignment, { groupId, memberId: member.id }, VERSION, {
     memberEpoch: member.memberEpoch,
     previousMemberEpoch: member.previousMemberEpoch,
-    state: member.state,
+    state: toRecord(member.state),
     activeTasks: toTaskIdsWithEpochs(assigned.active),
     standbyTasks: withoutEpochs(assigned.standby),
     warmupTasks: withoutEpochs(assigned.warmup),

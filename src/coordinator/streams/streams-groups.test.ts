@@ -2,9 +2,10 @@ import { expect, test } from 'vitest'
 import { errors } from '../../protocol/errors.ts'
 import { ZERO_UUID } from '../../protocol/uuid.ts'
 import { commitPartition } from '../harness.testkit.ts'
+import { MemberState } from '../modern/member.ts'
 import { unrecorded } from '../runtime/undo-log.ts'
 import { epochOfTask, newStreamsMember, withAssignment } from './member.ts'
-import { groupTombstones } from './records.ts'
+import { assignmentRecord, groupTombstones } from './records.ts'
 import { StreamsHarness, settleThreads, stateful, Thread } from './streams.testkit.ts'
 import { StreamsGroup } from './streams-group.ts'
 
@@ -118,11 +119,26 @@ test('records of a member may come in another order after compaction', () => {
   }
   // Of releases before 4.3, without the epochs at which it got its tasks.
   const activeTasks = [{ subtopologyId: '0', partitions: [1], assignmentEpochs: null }]
-  const current = { memberEpoch: 5, previousMemberEpoch: 4, state: 0, ...none, ...pending, activeTasks }
+  const current = { memberEpoch: 5, previousMemberEpoch: 4, state: 1, ...none, ...pending, activeTasks }
   group.putMember(withAssignment(newStreamsMember('a'), current))
   group.putMember({ ...group.member('a')!, processId: 'p' })
   expect(group.owners.active('0', 1)).toBe('p')
   expect(epochOfTask(group.member('a')!, '0', 1)).toBe(5)
   group.removeMember('a')
   expect(group.owners.active('0', 1)).toBeUndefined()
+})
+
+test.each([
+  [MemberState.stable, 1],
+  [MemberState.unrevoked, 2],
+  [MemberState.unreleased, 3],
+])('state %i has the number %i on disk, unlike that of consumer groups', (state, number) => {
+  const { value } = assignmentRecord('group', { ...newStreamsMember('a'), state })
+  expect(value).toMatchObject({ state: number })
+  expect(withAssignment(newStreamsMember('a'), value as never).state).toBe(state)
+})
+
+test.each([0, 4, 127, -1])('state %i on disk is of a later release', (number) => {
+  const value = { ...assignmentRecord('group', newStreamsMember('a')).value, state: number }
+  expect(withAssignment(newStreamsMember('a'), value as never).state).toBe(MemberState.unknown)
 })
