@@ -39,6 +39,22 @@ const everyApplication: Settings = {
   'acceptable.recovery.lag': String(Number.MAX_SAFE_INTEGER),
 }
 
+/** Quick to see that a member or a producer is gone. */
+export const brokerSettings: Settings = {
+  'transaction.abort.timed.out.transaction.cleanup.interval.ms': '500',
+  'group.streams.initial.rebalance.delay.ms': '0',
+  'group.streams.min.session.timeout.ms': '6000',
+  'group.streams.session.timeout.ms': '6000',
+  'group.streams.min.heartbeat.interval.ms': '500',
+  'group.streams.heartbeat.interval.ms': '500',
+}
+
+/** How an application finds its tasks: its own assignor in a classic group, or the broker's (KIP-1071). */
+export function groupSettings(protocol: 'classic' | 'streams'): Settings {
+  if (protocol === 'streams') return { 'group.protocol': 'streams' }
+  return { 'session.timeout.ms': '6000', 'heartbeat.interval.ms': '500' }
+}
+
 /** One instance of a Streams application, in a process of its own. See Runner.java. */
 export class Instance {
   readonly stateDir: string = freshDir('state')

@@ -6,23 +6,12 @@ import { sleep } from '../harness/process.ts'
 import { startTarget } from '../harness/target.ts'
 import { randomFrom } from '../kill/ledger.ts'
 import { createTopics } from '../transactions/topics.ts'
-import { Driver, Instance, type OutputRecord, type Settings } from './apps.ts'
+import { brokerSettings, Driver, groupSettings, Instance, type OutputRecord } from './apps.ts'
 
 const PARTITIONS = 4
 const KILLS = Number(process.env.OTTLA_STREAMS_KILLS ?? 20)
 const seed = Number(process.env.OTTLA_KILL_SEED ?? Date.now() % 1_000_000)
 const longestPauseMs = 400
-
-const overrides = {
-  'transaction.abort.timed.out.transaction.cleanup.interval.ms': '500',
-  'group.streams.initial.rebalance.delay.ms': '0',
-  'group.streams.min.session.timeout.ms': '6000',
-  'group.streams.session.timeout.ms': '6000',
-  'group.streams.min.heartbeat.interval.ms': '500',
-  'group.streams.heartbeat.interval.ms': '500',
-}
-
-const classic: Settings = { 'session.timeout.ms': '6000', 'heartbeat.interval.ms': '500' }
 
 let broker: Broker | undefined
 let driver: Driver | undefined
@@ -93,7 +82,7 @@ async function killAgainAndAgain(random: () => number): Promise<void> {
     await sleep(random() * longestPauseMs)
     await broker!.kill()
     if (kill % 8 === 5) await instances[1]!.kill()
-    broker = await startTarget({ home: broker!.home, overrides })
+    broker = await startTarget({ home: broker!.home, overrides: brokerSettings })
     if (kill % 8 === 5) await instances[1]!.start()
   }
 }
@@ -114,10 +103,10 @@ async function writeUntil(done: Promise<void>, text: Text): Promise<void> {
 test(`${KILLS} times kill -9 of the broker: every word is counted exactly once`, async () => {
   console.log(`seed ${seed}`)
   const random = randomFrom(seed)
-  broker = await startTarget({ overrides })
+  broker = await startTarget({ overrides: brokerSettings })
   await createTopics(broker, ['lines', 'counts'], PARTITIONS)
   driver = await Driver.start(kafkaVersion, broker, ['counts'])
-  const settings = { ...classic, 'processing.guarantee': 'exactly_once_v2' }
+  const settings = { ...groupSettings('classic'), 'processing.guarantee': 'exactly_once_v2' }
   instances = [1, 2].map(() => new Instance('WordCount', broker!, 'word-count', kafkaVersion, settings))
   const text = new Text(random)
   text.write(100)

@@ -23,8 +23,8 @@ import org.apache.kafka.common.serialization.StringSerializer;
  *
  *   Driver BOOTSTRAP TOPIC...     the topics of the output
  *
- * A line `topic TAB partition TAB timestamp TAB key TAB value` of standard input is written, idempotently; an empty key
- * is null. The line `flush` waits until all of it is acknowledged, and prints `flushed`. The line `again` waits until no
+ * A line `topic TAB partition TAB timestamp TAB key TAB value` of standard input is written, idempotently; an empty key or
+ * value is null, and partition -1 is the one that the key says. The line `flush` waits until all of it is acknowledged, and prints `flushed`. The line `again` waits until no
  * transaction is open in the output, reads all of it anew, as lines that begin with `again`, and prints `all`. Otherwise
  * everything committed in the output is printed once it is there:
  * `record TAB topic TAB partition TAB offset TAB timestamp TAB key TAB value`.
@@ -57,12 +57,16 @@ public class Driver {
             say("all");
         } else {
             String[] field = line.split("\t", 5);
-            String key = field[3].isEmpty() ? null : field[3];
+            Integer partition = field[1].equals("-1") ? null : Integer.valueOf(field[1]);
             producer.send(
-                new ProducerRecord<>(field[0], Integer.valueOf(field[1]), Long.valueOf(field[2]), key, field[4]),
+                new ProducerRecord<>(field[0], partition, Long.valueOf(field[2]), orNull(field[3]), orNull(field[4])),
                 (metadata, error) -> failure.compareAndSet(null, error)
             );
         }
+    }
+
+    static String orNull(String field) {
+        return field.isEmpty() ? null : field;
     }
 
     static void check() {
