@@ -1,0 +1,88 @@
+import { expect, test } from 'vitest'
+import { MemoryNetwork } from './memory-network.ts'
+import type { Connection } from './network.ts'
+import { VirtualTime } from './virtual-time.ts'
+
+class Side {
+  readonly seen: string[] = []
+  connection: Connection | undefined
+  data(chunk: Buffer): void {
+    this.seen.push(chunk.toString())
+  }
+  drained(): void {
+    this.seen.push('drained')
+  }
+  connected(): void {
+    this.seen.push('connected')
+  }
+  closed(error?: Error): void {
+    this.seen.push(error === undefined ? 'closed' : `closed: ${error.message}`)
+  }
+}
+
+async function pair() {
+  const time = new VirtualTime()
+  const network = new MemoryNetwork(time)
+  network.delayMs = () => 10
+  const server = new Side()
+  const client = new Side()
+  await network.of('b').listen({ host: 'b', port: 9092 }, (connection) => {
+    server.connection = connection
+    connection.handle(server)
+  })
+  client.connection = network.of('a').connect({ host: 'b', port: 9092 }, client)
+  await time.advance(10)
+  return { time, network, server, client }
+}
+
+test('bytes arrive in order, after their delay', async () => {
+  const { time, network, server, client } = await pair()
+  client.connection!.write([Buffer.from('on'), Buffer.from('e')])
+  network.delayMs = () => 1
+  client.connection!.write([Buffer.from('two')])
+  await time.advance(9)
+  expect(server.seen).toEqual([])
+  await time.advance(1)
+  expect(server.seen).toEqual(['one', 'two'])
+  client.connection!.end()
+  await time.advance(1)
+  expect(server.seen.at(-1)).toBe('closed')
+  expect(client.seen).toEqual(['connected', 'closed'])
+})
+
+test('what is sent over a cut link arrives when it is whole again; nobody connects over it', async () => {
+  const { time, network, server, client } = await pair()
+  network.cut('a', 'b')
+  client.connection!.write([Buffer.from('late')])
+  server.connection!.write([Buffer.from('back')])
+  const third = new Side()
+  network.of('b').connect({ host: 'a', port: 1 }, third)
+  await time.advance(100)
+  expect(server.seen).toEqual([])
+  expect(client.seen).toEqual(['connected', 'back'])
+  expect(third.seen).toEqual(['closed: ETIMEDOUT: a'])
+  network.heal()
+  expect(server.seen).toEqual(['late'])
+})
+
+test('a host that vanishes takes its listeners with it, and the others hear of it', async () => {
+  const { time, network, server, client } = await pair()
+  network.crash('b')
+  const late = new Side()
+  network.of('a').connect({ host: 'b', port: 9092 }, late)
+  await time.advance(10)
+  expect(client.seen).toEqual(['connected', 'closed: ECONNRESET: b'])
+  expect(server.seen).toEqual([])
+  expect(late.seen).toEqual(['closed: ECONNREFUSED: b:9092'])
+})
+
+test('a receiver that pauses makes the sender wait', async () => {
+  const { time, server, client } = await pair()
+  server.connection!.pause()
+  expect(client.connection!.write([Buffer.alloc(300_000)])).toBe(false)
+  await time.advance(10)
+  expect(client.connection!.pendingBytes()).toBe(300_000)
+  server.connection!.resume()
+  expect(client.seen).toEqual(['connected', 'drained'])
+  expect(server.seen).toHaveLength(1)
+})
