@@ -12,6 +12,14 @@ test('the table grows with the keys', () => {
   expect(inHashOrder(keys)).toEqual(order)
 })
 
+test('the table does not shrink, and may have been made small', () => {
+  expect(inHashOrder(['0', '@'])).toEqual(['0', '@'])
+  expect(inHashOrder(['0', '@'], { entryCount: 12 })).toEqual(['0', '@'])
+  expect(inHashOrder(['0', '@'], { entryCount: 13 })).toEqual(['@', '0'])
+  expect(inHashOrder(['9', 'b'])).toEqual(['b', '9'])
+  expect(inHashOrder(['9', 'b'], { capacity: 1 })).toEqual(['9', 'b'])
+})
+
 test('keys of one bucket keep their order', () => {
   // Both have the hash code 2112.
   expect(inHashOrder(['Aa', 'BB'])).toEqual(['Aa', 'BB'])

@@ -1,4 +1,5 @@
-import { Heap, hashOrder } from '../java-order.ts'
+import { inHashOrder } from '../../hash-order.ts'
+import { Heap } from '../heap.ts'
 
 /** A member under assignment. Tasks are numbers that the assignor has given them. */
 export class Member {
@@ -60,6 +61,6 @@ export class Process {
   }
 
   #inOrder(): Member[] {
-    return hashOrder(this.#members.keys()).map((id) => this.#members.get(id)!)
+    return inHashOrder(this.#members.keys()).map((id) => this.#members.get(id)!)
   }
 }

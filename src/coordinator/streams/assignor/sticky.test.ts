@@ -179,7 +179,7 @@ describe('whatever comes and goes', () => {
           }
         },
       ),
-      { seed: 1, numRuns: 300 },
+      { seed: 1, numRuns: 100 },
     )
   })
 
@@ -203,7 +203,7 @@ describe('whatever comes and goes', () => {
         const after = assign(processes, parts, n, before)
         expect(owners(after, 'active')).toEqual(owners(before, 'active'))
       }),
-      { seed: 1, numRuns: 300 },
+      { seed: 1, numRuns: 100 },
     )
   })
 
@@ -231,4 +231,4 @@ test('ten thousand tasks with two standbys each for a thousand members of fifty 
   expectValid(before, processes, subtopologies, 2)
   for (let i = 0; i < 1000; i += 10) processes.delete(`m${i}`)
   expectValid(assign(processes, subtopologies, 2, before), processes, subtopologies, 2)
-})
+}, 60_000)

@@ -1,4 +1,5 @@
-import { Heap, hashOrder, powerOfTwoFrom } from '../java-order.ts'
+import { inHashOrder } from '../../hash-order.ts'
+import { Heap } from '../heap.ts'
 import { type Member, Process } from './process.ts'
 import { TaskNumbers } from './task-numbers.ts'
 import type { AssignableStreamsGroup, TaskAssignment, TaskAssignor } from './types.ts'
@@ -58,8 +59,8 @@ class Assignment {
     this.#activeQuota = new Quota(total, memberCount)
     this.#totalQuota = new Quota(total + this.#statefulTasks.length * group.standbyReplicas, memberCount)
     const processes = new Map<string, Process>()
-    this.#members = hashOrder(group.members.keys()).map((id) => this.#addMember(id, processes))
-    const inOrder = hashOrder(processes.keys(), { capacity: powerOfTwoFrom(memberCount) })
+    this.#members = inHashOrder(group.members.keys()).map((id) => this.#addMember(id, processes))
+    const inOrder = inHashOrder(processes.keys(), { capacity: powerOfTwoFrom(memberCount) })
     this.#processes = inOrder.map((id) => processes.get(id)!)
   }
 
@@ -189,4 +190,9 @@ function leastLoaded(members: readonly Member[] | undefined, task?: number): Mem
     if (task === undefined || !member.process.has(task)) best = member
   }
   return best
+}
+
+/** 1 for 0. */
+function powerOfTwoFrom(count: number): number {
+  return count <= 1 ? 1 : 2 ** (32 - Math.clz32(count - 1))
 }

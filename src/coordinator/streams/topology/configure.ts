@@ -1,7 +1,7 @@
 import { topicNameFault } from '../../../controller/topic-names.ts'
 import { errors } from '../../../protocol/errors.ts'
 import { CoordinatorError } from '../../coordinator-error.ts'
-import { hashOrder } from '../java-order.ts'
+import { inHashOrder } from '../../hash-order.ts'
 import { copartitionGroupsOf, PartitionCounts } from './partition-counts.ts'
 import { requiredTopics, subtopologiesOf } from './streams-topology.ts'
 import { bounded, brokenTopology, status, summaryOf, TopicMisfit } from './topology-error.ts'
@@ -64,7 +64,7 @@ function configured(subtopology: Subtopology, counts: PartitionCounts): Configur
     id: subtopology.subtopologyId,
     taskCount,
     isStateful: stateChangelogTopics.size > 0,
-    sourceTopics: new Set(hashOrder(subtopology.sourceTopics)),
+    sourceTopics: new Set(inHashOrder(new Set(subtopology.sourceTopics))),
     repartitionSinkTopics: new Set(subtopology.repartitionSinkTopics),
     repartitionSourceTopics,
     stateChangelogTopics,
@@ -79,14 +79,14 @@ function internalTopic(info: TopicInfo, counts: PartitionCounts): InternalTopic 
   if (fault !== undefined) throw new CoordinatorError(errors.INVALID_TOPIC_EXCEPTION, bounded(fault))
   const partitionCount = counts.wanted(info)
   if (partitionCount < 1) throw brokenTopology()
-  const configs = new Map(hashOrder(values.keys()).map((key) => [key, values.get(key)!]))
+  const configs = new Map(inHashOrder(values.keys()).map((key) => [key, values.get(key)!]))
   return { name, partitionCount, replicationFactor: replicationFactor === 0 ? null : replicationFactor, configs }
 }
 
 function byName(topics: readonly InternalTopic[]): Map<string, InternalTopic> {
   const map = new Map(topics.map((topic) => [topic.name, topic]))
   if (map.size < topics.length) throw brokenTopology()
-  return new Map(hashOrder(map.keys()).map((name) => [name, map.get(name)!]))
+  return new Map(inHashOrder(map.keys()).map((name) => [name, map.get(name)!]))
 }
 
 /** @throws TopicMisfit where one that there is has another number of partitions. */
@@ -100,7 +100,7 @@ function missingInternalTopics(
     for (const topic of repartitionSourceTopics.values()) internal.set(topic.name, topic)
     for (const topic of stateChangelogTopics.values()) internal.set(topic.name, topic)
   }
-  for (const name of hashOrder(requiredTopics(topology))) {
+  for (const name of inHashOrder(requiredTopics(topology))) {
     const expected = internal.get(name)?.partitionCount
     const found = topics.byName(name)?.partitions.size
     if (expected === undefined || found === undefined || expected === found) continue
@@ -108,7 +108,7 @@ function missingInternalTopics(
     throw new TopicMisfit(status.INCORRECTLY_PARTITIONED_TOPICS, `${what}: expected ${expected}, found ${found}`)
   }
   const missing = [...internal.keys()].filter((name) => topics.byName(name) === undefined)
-  return hashOrder(missing, { entryCount: internal.size }).map((name) => internal.get(name)!)
+  return inHashOrder(missing, { entryCount: internal.size }).map((name) => internal.get(name)!)
 }
 
 function problemOf(toCreate: readonly InternalTopic[]): ConfiguredTopology['problem'] {

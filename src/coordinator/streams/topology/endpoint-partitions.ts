@@ -1,5 +1,5 @@
 import type { StreamsGroupHeartbeatResponse } from '../../../protocol/messages/streams-group-heartbeat.ts'
-import { hashOrder } from '../java-order.ts'
+import { inHashOrder } from '../../hash-order.ts'
 import type { ConfiguredSubtopology, TopicView } from './types.ts'
 
 type Endpoint = NonNullable<StreamsGroupHeartbeatResponse['partitionsByUserEndpoint']>[number]
@@ -19,7 +19,8 @@ export function partitionsOfTasks(
     const subtopology = subtopologies.get(id)
     if (subtopology === undefined) continue
     const sorted = [...numbers].sort((a, b) => a - b)
-    for (const topic of hashOrder([...subtopology.sourceTopics, ...subtopology.repartitionSourceTopics.keys()])) {
+    const names = new Set([...subtopology.sourceTopics, ...subtopology.repartitionSourceTopics.keys()])
+    for (const topic of inHashOrder(names)) {
       const count = topics.byName(topic)?.partitions.size
       if (count !== undefined) partitions.push({ topic, partitions: sorted.slice(0, count) })
     }

@@ -1,4 +1,5 @@
-import { Heap, hashOrder } from '../java-order.ts'
+import { inHashOrder } from '../../hash-order.ts'
+import { Heap } from '../heap.ts'
 import { sourcesOf } from './streams-topology.ts'
 import { brokenTopology, invalidTopology, status, TopicMisfit } from './topology-error.ts'
 import type { Subtopology, TopicInfo, TopicView } from './types.ts'
@@ -50,7 +51,7 @@ export class PartitionCounts {
     for (const group of groups) {
       if (group.length === 0) continue
       const count = this.#commonCount(group, internal, fixedCounts)
-      for (const name of hashOrder(group.filter((each) => internal.has(each)))) {
+      for (const name of inHashOrder(group.filter((each) => internal.has(each)))) {
         const own = fixed.get(name)
         if (own !== undefined && own !== count) {
           const what = `Number of partitions [${own}] of repartition topic [${name}]`
@@ -114,7 +115,7 @@ export function copartitionGroupsOf(subtopologies: Subtopologies): CopartitionGr
         ...group.repartitionSourceTopics.map((index) => repartitionSourceTopics[index]?.name),
       ]
       if (!isComplete(names)) throw brokenTopology()
-      groups.push(hashOrder(names))
+      groups.push(inHashOrder(new Set(names)))
     }
   }
   return groups

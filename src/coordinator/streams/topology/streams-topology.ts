@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { hashOrder } from '../java-order.ts'
+import { inHashOrder } from '../../hash-order.ts'
 import { brokenTopology } from './topology-error.ts'
 import type { StreamsTopology, Subtopology } from './types.ts'
 
@@ -10,7 +10,7 @@ import type { StreamsTopology, Subtopology } from './types.ts'
 export function subtopologiesOf(topology: StreamsTopology): Map<string, Subtopology> {
   const byId = new Map(topology.subtopologies.map((subtopology) => [subtopology.subtopologyId, subtopology]))
   if (byId.size !== topology.subtopologies.length) throw brokenTopology()
-  return new Map(hashOrder(byId.keys()).map((id) => [id, byId.get(id)!]))
+  return new Map(inHashOrder(byId.keys()).map((id) => [id, byId.get(id)!]))
 }
 
 /** What tasks of the subtopology read; a name may be there twice. */

@@ -338,7 +338,7 @@ test('a chain of ten thousand subtopologies that is told backwards costs no more
   const { subtopologies } = configureTopology(topologyOf(...chain, last), topics)
   expect(subtopologies.get('0')!.taskCount).toBe(100)
   expect(lookups).toBeLessThan(20 * length)
-})
+}, 60_000)
 
 describe('a topology', () => {
   test('is about its sources and internal topics, but not about what it writes', () => {
