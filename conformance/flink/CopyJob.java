@@ -172,6 +172,8 @@ public class CopyJob {
                 while (!Files.exists(dir.resolve("back-" + kill))) feed.sendSlowly();
                 readers.await(feed.sent);
             }
+            // On its way when the job is killed.
+            feed.send(BATCH);
             System.out.println("job");
             for (;;) feed.sendSlowly();
         }

@@ -41,7 +41,7 @@ async function says(job: Daemon, line: string): Promise<void> {
   expect(job.running, job.output().slice(-6000)).toBe(true)
 }
 
-test('a copy by Flink is exact when the job fails, the broker is killed again and again, and then the job', async () => {
+test('a copy by Flink is exact when the job fails, the broker is killed again and again, and then both', async () => {
   broker = await startTarget()
   const dir = freshDir('flink')
   await createTopics(broker, ['in', ...outputs], PARTITIONS)
@@ -54,6 +54,8 @@ test('a copy by Flink is exact when the job fails, the broker is killed again an
   }
   await says(first, 'job')
   await first.end('SIGKILL', 10_000)
+  await broker.kill()
+  broker = await startTarget({ home: broker.home })
   const second = await launch('resume', dir)
   expect(await second.exited, second.output().slice(-6000)).toBe(0)
   const counts = second.output('stdout').trim().split('\n').map(Number)
