@@ -135,7 +135,7 @@ function toTaskIdsWithEpochs(tasks: EpochAssignment) {
 }
 
 function withoutEpochs(tasks: TaskAssignment['standby']) {
-  return toTaskIds(tasks).map((ids) => ({ ...ids, assignmentEpochs: null }))
+  return toTaskIds(tasks).map((ids) => ({ ...ids, assignmentEpochs: [] }))
 }
 
 /** What takes a member out of the group; in this order, as Apache Kafka insists. */
