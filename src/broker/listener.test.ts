@@ -3,7 +3,7 @@ import { ReadBuffers } from '../log/read-buffers.ts'
 import { silentLogger } from '../platform/logger.ts'
 import type { Connection, ConnectionHandler, Network } from '../platform/network.ts'
 import { VirtualTime } from '../platform/virtual-time.ts'
-import { type ConnectionLimits, Connections } from './listener.ts'
+import { type ConnectionLimits, type ConnectionPace, Connections } from './listener.ts'
 import { RequestMemory } from './request-memory.ts'
 
 const REQUEST = Buffer.from([0, 0, 0, 4, 0, 3, 0, 0])
@@ -83,7 +83,10 @@ class FakeConnection implements Connection {
 async function setUp(change: Partial<ConnectionLimits> = {}) {
   const time = new VirtualTime()
   const network = new FakeNetwork()
-  const limits: ConnectionLimits = { total: 100, perAddress: () => 100, idleMs: 60_000, ...change }
+  const limits: { -readonly [K in keyof ConnectionLimits]: ConnectionLimits[K] } = {
+    ...{ total: 100, perListener: () => 100, protectedListener: undefined, perAddress: () => 100, idleMs: 60_000 },
+    ...change,
+  }
   const connections = new Connections({
     limits: () => limits,
     maxRequestBytes: 100,
@@ -93,8 +96,8 @@ async function setUp(change: Partial<ConnectionLimits> = {}) {
     logger: silentLogger,
   })
   await connections.bind(network, 'PLAINTEXT', 'broker', '127.0.0.1', 9092)
-  const open = () => connections.open(() => [Buffer.from('answer')])
-  return { time, network, connections, open }
+  const open = (pace?: ConnectionPace) => connections.open(() => [Buffer.from('answer')], pace)
+  return { time, network, connections, limits, open }
 }
 
 describe('Connections', () => {
@@ -128,6 +131,49 @@ describe('Connections', () => {
     expect(waiting.answers).toBe(0)
     first.destroy()
     expect(waiting.answers).toBe(1)
+  })
+
+  it('counts each listener, and leaves the one between brokers to them (listener.name.*.max.connections)', async () => {
+    const perListener = (name: string) => (name === 'PLAINTEXT' ? 1 : 100)
+    const { connections, network, open } = await setUp({ total: 2, perListener, protectedListener: 'BROKERS' })
+    const [other, brokers, controllers] = [new FakeNetwork(), new FakeNetwork(), new FakeNetwork()]
+    await connections.bind(other, 'OTHER', 'broker', '127.0.0.1', 9093)
+    await connections.bind(brokers, 'BROKERS', 'broker', '127.0.0.1', 9094)
+    await connections.bind(controllers, 'CONTROLLER', 'controller', '127.0.0.1', 9095)
+    open()
+    const first = network.arrive('10.0.0.1')
+    const second = network.arrive('10.0.0.1')
+    expect([first.answers, second.answers]).toEqual([1, 0])
+    expect([other.arrive('10.0.0.1').answers, other.arrive('10.0.0.1').answers]).toEqual([1, 0])
+    expect([brokers.arrive('10.0.0.1').answers, controllers.arrive('10.0.0.1').answers]).toEqual([1, 1])
+    first.destroy()
+    expect(second.answers).toBe(0)
+  })
+
+  it('ends those who have been silent longest when there are too many all of a sudden', async () => {
+    const { network, open, limits, time } = await setUp()
+    open()
+    const old = network.arrive('10.0.0.1')
+    await time.advance(10)
+    const late = network.arrive('10.0.0.1')
+    limits.total = 1
+    await time.advance(10_000)
+    expect([old.isDestroyed, late.isDestroyed]).toEqual([true, false])
+  })
+
+  it('lets in, one after the other, who comes too fast (KIP-612)', async () => {
+    const { network, open, time } = await setUp()
+    const delays = [0, 200, 300]
+    open({ delayMs: () => delays.shift()!, pauseMs: () => 0 })
+    const [first, second, third] = [1, 2, 3].map(() => network.arrive('10.0.0.1'))
+    const answers = () => [first, second, third].map((connection) => connection!.answers)
+    expect(answers()).toEqual([1, 0, 0])
+    await time.advance(199)
+    expect(answers()).toEqual([1, 0, 0])
+    await time.advance(1)
+    expect(answers()).toEqual([1, 1, 0])
+    await time.advance(300)
+    expect(answers()).toEqual([1, 1, 1])
   })
 
   it('ends connections that are idle for too long, and no others', async () => {

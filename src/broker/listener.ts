@@ -14,8 +14,12 @@ const MAX_SWEEP_MS = 10_000
 const FIRST_ROOM_BYTES = 1024
 
 export interface ConnectionLimits {
-  /** max.connections */
+  /** max.connections: of all listeners of one kind together. */
   readonly total: number
+  /** The same of one listener, by its name. */
+  readonly perListener: (name: string) => number
+  /** The listener that brokers use among themselves, where clients have others: it is never full because of those. */
+  readonly protectedListener: string | undefined
   /** max.connections.per.ip, and its overrides by address. */
   readonly perAddress: (address: string) => number
   /** connections.max.idle.ms; below 1 for no limit. */
@@ -40,22 +44,47 @@ export interface BoundListener {
   readonly port: number
 }
 
-interface Bound extends BoundListener {
-  readonly listener: Listener
+/** Decides when new connections are let in, besides how many there are. Times in ms. */
+export interface ConnectionPace {
+  /** Notes a new connection; for how long it waits to be let in, and all after it on its listener (KIP-612). */
+  delayMs(listenerName: string): number
+  /** For how long a connection from an address is left waiting and then closed; 0 lets it in. */
+  pauseMs(address: string, listenerName: string): number
+}
+
+/** One listener, with the connections that the system has accepted but that are not served yet, in their order. */
+interface Lane {
+  readonly name: string
+  readonly kind: ListenerKind
+  readonly waiting: Gate[]
+  /** Whether the first that waits has been noted. */
+  isNoted: boolean
+  /** Until then nobody is let in. */
+  delay: Scheduled | undefined
+  /** Connections that are open. */
+  count: number
 }
 
 /** Stands in for the one who handles a connection until that is decided. */
 class Gate implements ConnectionHandler {
   readonly connection: Connection
-  readonly name: string
-  readonly kind: ListenerKind
   handler: BrokerConnection | undefined
   isGone = false
+  isPaused = false
 
-  constructor(connection: Connection, name: string, kind: ListenerKind) {
+  constructor(connection: Connection) {
     this.connection = connection
-    this.name = name
-    this.kind = kind
+  }
+
+  pause(): void {
+    this.isPaused = true
+    this.connection.pause()
+  }
+
+  resume(): void {
+    if (!this.isPaused) return
+    this.isPaused = false
+    this.connection.resume()
   }
 
   data(chunk: Buffer): void {
@@ -76,18 +105,19 @@ class Gate implements ConnectionHandler {
   }
 }
 
+const UNPACED: ConnectionPace = { delayMs: () => 0, pauseMs: () => 0 }
+
 /** All connections of a broker: accepts them, counts them against the limits, ends those that are idle. */
 export class Connections {
   readonly #options: ConnectionsOptions
-  readonly #bound: Bound[] = []
-  readonly #open = new Set<BrokerConnection>()
+  readonly #listeners: Listener[] = []
+  readonly #lanes: Lane[] = []
+  readonly #open = new Map<BrokerConnection, Lane>()
   /** Over their quota: waiting to be closed. */
   readonly #turnedAway = new Map<Connection, Scheduled>()
   readonly #byAddress = new Map<string, number>()
-  /** Accepted by the system, but not served yet: the broker is not ready, or has too many connections. */
-  #waiting: Gate[] = []
   #serve: Serve | undefined
-  #pauseMs: (address: string) => number = () => 0
+  #pace = UNPACED
   #sweep: Scheduled | undefined
   #nextId = 1
   #isClosed = false
@@ -104,20 +134,18 @@ export class Connections {
 
   /** Takes the port; nobody is answered before `open`. Rejects with the system's error. */
   async bind(network: Network, name: string, kind: ListenerKind, host: string, port: number): Promise<BoundListener> {
-    const listener = await network.listen({ host, port }, (connection) => this.#accept(connection, name, kind))
-    const bound = { name, kind, host: listener.host, port: listener.port, listener }
-    this.#bound.push(bound)
-    return bound
+    const lane: Lane = { name, kind, waiting: [], isNoted: false, delay: undefined, count: 0 }
+    const listener = await network.listen({ host, port }, (connection) => this.#accept(connection, lane))
+    this.#lanes.push(lane)
+    this.#listeners.push(listener)
+    return { name, kind, host: listener.host, port: listener.port }
   }
 
-  /**
-   * From now on requests are answered. `pauseMs`: for how long a connection from an address is left waiting and then
-   * closed (KIP-612); 0 lets it in.
-   */
-  open(serve: Serve, pauseMs: (address: string) => number = () => 0): void {
+  /** From now on requests are answered. */
+  open(serve: Serve, pace = UNPACED): void {
     this.#serve = serve
-    this.#pauseMs = pauseMs
-    this.#admitWaiting()
+    this.#pace = pace
+    for (const lane of this.#lanes) this.#letIn(lane)
     this.#scheduleSweep()
   }
 
@@ -126,17 +154,19 @@ export class Connections {
     if (this.#isClosed) return
     this.#isClosed = true
     this.#sweep?.cancel()
-    for (const waiting of this.#waiting) waiting.connection.destroy()
-    this.#waiting = []
+    for (const lane of this.#lanes) {
+      lane.delay?.cancel()
+      for (const { connection } of lane.waiting.splice(0)) connection.destroy()
+    }
     for (const [connection, closing] of this.#turnedAway) {
       closing.cancel()
       connection.destroy()
     }
     this.#turnedAway.clear()
-    const closing = this.#bound.map(({ listener }) => listener.close())
-    for (const connection of this.#open) connection.finish('the broker shuts down')
+    const closing = this.#listeners.map((listener) => listener.close())
+    for (const connection of this.#open.keys()) connection.finish('the broker shuts down')
     const timer = this.#options.time.after(graceMs, () => {
-      for (const connection of this.#open) connection.destroy()
+      for (const connection of this.#open.keys()) connection.destroy()
     })
     if (this.#open.size > 0) {
       await new Promise<void>((resolve) => {
@@ -147,31 +177,61 @@ export class Connections {
     await Promise.all(closing)
   }
 
-  #accept(connection: Connection, name: string, kind: ListenerKind): void {
-    const gate = new Gate(connection, name, kind)
-    const isFull = this.#open.size + this.#turnedAway.size >= this.#options.limits().total
-    // As in Apache Kafka, a connection beyond `max.connections` waits, unread, until another one goes.
-    const mustWait = this.#serve === undefined || isFull
+  #accept(connection: Connection, lane: Lane): void {
+    const gate = new Gate(connection)
     if (this.#isClosed) connection.destroy()
-    else if (!mustWait) this.#admit(gate)
     else {
-      connection.pause()
-      this.#waiting.push(gate)
+      lane.waiting.push(gate)
+      this.#letIn(lane)
+      if (lane.waiting.includes(gate)) gate.pause()
     }
     connection.handle(gate)
   }
 
-  #admitWaiting(): void {
-    while (this.#waiting.length > 0 && this.#open.size < this.#options.limits().total) {
-      const gate = this.#waiting.shift()!
-      if (gate.isGone) continue
-      this.#admit(gate)
-      gate.connection.resume()
+  /** As in Apache Kafka, a connection beyond the limits waits, unread, and with it all that come after it. */
+  #letIn(lane: Lane): void {
+    if (this.#serve === undefined) return
+    for (let gate = lane.waiting[0]; gate !== undefined && lane.delay === undefined; gate = lane.waiting[0]) {
+      if (!gate.isGone) {
+        if (this.#mustWait(lane)) return
+        this.#admit(gate, lane)
+        gate.resume()
+      }
+      lane.waiting.shift()
+      lane.isNoted = false
     }
   }
 
-  #admit(gate: Gate): void {
-    const { connection, name: listenerName, kind: listenerKind } = gate
+  #mustWait(lane: Lane): boolean {
+    if (!lane.isNoted) {
+      lane.isNoted = true
+      const delayMs = this.#pace.delayMs(lane.name)
+      if (delayMs > 0) {
+        lane.delay = this.#options.time.after(delayMs, () => {
+          lane.delay = undefined
+          this.#letIn(lane)
+        })
+        return true
+      }
+    }
+    return !this.#hasRoom(lane)
+  }
+
+  #hasRoom({ name, kind, count }: Lane): boolean {
+    const { total, perListener, protectedListener } = this.#options.limits()
+    if (count >= perListener(name)) return false
+    return name === protectedListener || this.#countOf(kind) + this.#turnedAway.size < total
+  }
+
+  #countOf(kind: ListenerKind): number {
+    let count = 0
+    for (const lane of this.#lanes) if (lane.kind === kind) count += lane.count
+    return count
+  }
+
+  #admit(gate: Gate, lane: Lane): void {
+    const { connection } = gate
+    const { name: listenerName, kind: listenerKind } = lane
     const { memory, readBuffers, time, logger, maxRequestBytes } = this.#options
     const { remoteAddress, remotePort } = connection
     const sameAddress = this.#byAddress.get(remoteAddress) ?? 0
@@ -180,7 +240,7 @@ export class Connections {
       connection.destroy()
       return
     }
-    const pauseMs = this.#pauseMs(remoteAddress)
+    const pauseMs = this.#pace.pauseMs(remoteAddress, listenerName)
     if (pauseMs > 0) {
       this.#turnAway(connection, pauseMs)
       return
@@ -208,7 +268,8 @@ export class Connections {
       logger,
       onClosed,
     })
-    this.#open.add(served)
+    this.#open.set(served, lane)
+    lane.count += 1
     this.#byAddress.set(remoteAddress, sameAddress + 1)
     gate.handler = served
   }
@@ -219,19 +280,24 @@ export class Connections {
     const closing = this.#options.time.after(delayMs, () => {
       this.#turnedAway.delete(connection)
       connection.destroy()
-      this.#admitWaiting()
+      this.#letAllIn()
     })
     this.#turnedAway.set(connection, closing)
   }
 
   #forget(connection: BrokerConnection): void {
     const { remoteAddress } = connection.info
+    this.#open.get(connection)!.count -= 1
     this.#open.delete(connection)
     const rest = this.#byAddress.get(remoteAddress)! - 1
     if (rest === 0) this.#byAddress.delete(remoteAddress)
     else this.#byAddress.set(remoteAddress, rest)
-    if (!this.#isClosed) this.#admitWaiting()
+    if (!this.#isClosed) this.#letAllIn()
     else if (this.#open.size === 0) this.#onEmpty()
+  }
+
+  #letAllIn(): void {
+    for (const lane of this.#lanes) this.#letIn(lane)
   }
 
   #scheduleSweep(): void {
@@ -239,6 +305,9 @@ export class Connections {
     const everyMs = idleMs > 0 ? Math.min(MAX_SWEEP_MS, Math.max(1, idleMs / 4)) : MAX_SWEEP_MS
     this.#sweep = this.#options.time.after(everyMs, () => {
       this.#endIdle()
+      this.#endExcess()
+      // The limits may have been raised.
+      this.#letAllIn()
       this.#scheduleSweep()
     })
   }
@@ -247,8 +316,18 @@ export class Connections {
     const { idleMs } = this.#options.limits()
     if (idleMs <= 0) return
     const nowMs = this.#options.time.monotonicMs()
-    for (const connection of this.#open) {
+    for (const connection of this.#open.keys()) {
       if (!connection.isBusy && nowMs - connection.lastActiveMs >= idleMs) connection.destroy()
     }
+  }
+
+  /** Where the limit was lowered, or brokers took the place of clients, those who have been silent longest go. */
+  #endExcess(): void {
+    const { total, protectedListener } = this.#options.limits()
+    const excess = this.#countOf('broker') - total
+    if (excess <= 0) return
+    const others = [...this.#open].filter(([, { name, kind }]) => kind === 'broker' && name !== protectedListener)
+    const oldest = others.map(([connection]) => connection).sort((a, b) => a.lastActiveMs - b.lastActiveMs)
+    for (const connection of oldest.slice(0, excess)) connection.destroy()
   }
 }

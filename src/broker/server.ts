@@ -1,6 +1,5 @@
 import type { BrokerConfig } from '../config/broker-config.ts'
-import type { Endpoint as ConfiguredEndpoint } from '../config/endpoints.ts'
-import { parsePairs, type SecurityProtocol } from '../config/endpoints.ts'
+import type { Endpoint as ConfiguredEndpoint, SecurityProtocol } from '../config/endpoints.ts'
 import { StartupError } from '../config/startup-error.ts'
 import { Controller } from '../controller/controller.ts'
 import type { Policies } from '../controller/policies.ts'
@@ -21,16 +20,19 @@ import { codecFromId } from '../protocol/records/batch.ts'
 import { MetadataLogError } from '../replication/raft/types.ts'
 import { ReplicaManager } from '../replication/replica-manager.ts'
 import { ServedApis } from './apis.ts'
+import { limitsOf } from './connection-limits.ts'
 import { DirectoryPublisher } from './directory-publisher.ts'
 import { Dispatcher } from './dispatch.ts'
 import { FetchSessionCache } from './fetch-sessions.ts'
-import { type BoundListener, type ConnectionLimits, Connections } from './listener.ts'
+import { type BoundListener, type ConnectionPace, Connections } from './listener.ts'
 import { loadPolicies } from './load-policies.ts'
 import { logConfigOf } from './log-config.ts'
 import { LocalMarkers } from './marker-target.ts'
 import { ProducerIds } from './producer-ids.ts'
 import { ConfigPublisher, ReplicaPublisher, topicConfigOf } from './publishers.ts'
+import { ConnectionRates } from './quotas/connection-rates.ts'
 import { Quotas } from './quotas/quotas.ts'
+import type { RateWindows } from './quotas/windowed-rate.ts'
 import { ReplicaLog } from './replica-log.ts'
 import { RequestMemory } from './request-memory.ts'
 import { ShareGroups } from './share/share-groups.ts'
@@ -108,17 +110,6 @@ function checkSupported(config: BrokerConfig): void {
   }
 }
 
-function limitsOf(config: BrokerConfig): ConnectionLimits {
-  const perAddress = config.get('max.connections.per.ip')
-  const overrides = config.get('max.connections.per.ip.overrides')
-  const special = overrides === '' ? undefined : parsePairs('max.connections.per.ip.overrides', overrides)
-  return {
-    total: config.get('max.connections'),
-    perAddress: (address) => Number(special?.get(address) ?? perAddress),
-    idleMs: config.get('connections.max.idle.ms'),
-  }
-}
-
 async function bindListeners(config: BrokerConfig, platform: Platform, connections: Connections) {
   const bound: BoundListener[] = []
   for (const { name, host, port } of config.listeners) {
@@ -178,8 +169,7 @@ async function serve(
     services.replicas.get(log.topic, log.partition)?.moveTo(log)
     services.directories.tell(log.topicId, [log.partition])
   })
-  const { quotas } = services
-  connections.open(new Dispatcher(services.apis, services).serve, (address) => quotas.connectionPauseMs(address))
+  connections.open(new Dispatcher(services.apis, services).serve, paceOf(config, platform, services.quotas))
   return running(services, connections, bound, storage)
 }
 
@@ -276,14 +266,36 @@ function makeServices(
   }
 }
 
+function paceOf(config: BrokerConfig, { time }: Platform, quotas: Quotas): ConnectionPace {
+  const rates = new ConnectionRates({
+    time,
+    windows: quotaWindows(config),
+    bound: () => config.get('max.connection.creation.rate'),
+    boundOf: (listener) => config.forListener(listener, 'max.connection.creation.rate'),
+    protectedListener: limitsOf(config).protectedListener,
+  })
+  return {
+    delayMs: (listener) => rates.record(listener),
+    pauseMs: (address, listener) => {
+      const pauseMs = quotas.connectionPauseMs(address)
+      if (pauseMs > 0) rates.takeBack(listener)
+      return pauseMs
+    },
+  }
+}
+
+function quotaWindows(config: BrokerConfig): RateWindows {
+  return {
+    count: config.get('quota.window.num'),
+    windowMs: config.get('quota.window.size.seconds') * MS_PER_SECOND,
+  }
+}
+
 function makeQuotas(config: BrokerConfig, { time }: Platform, image: MetadataImage): Quotas {
   return new Quotas({
     image,
     time,
-    windows: {
-      count: config.get('quota.window.num'),
-      windowMs: config.get('quota.window.size.seconds') * MS_PER_SECOND,
-    },
+    windows: quotaWindows(config),
     controllerWindows: {
       count: config.get('controller.quota.window.num'),
       windowMs: config.get('controller.quota.window.size.seconds') * MS_PER_SECOND,

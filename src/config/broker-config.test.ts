@@ -67,6 +67,18 @@ describe('a node', () => {
     ])
   })
 
+  test('a listener has limits of its own, or those of all, and they can be changed while the broker runs', () => {
+    const name = 'listener.name.inside.max.connections'
+    const node = config({ 'max.connections': '7', [name]: '3' })
+    const limits = () => ['INSIDE', 'OTHER'].map((listener) => node.forListener(listener, 'max.connections'))
+    expect(limits()).toEqual([3, 7])
+    expect(node.unusedNames()).toEqual({ ignored: [], unknown: [] })
+    node.applyDynamic(new Map([['max.connections', '9']]), new Map([[name, '4']]))
+    expect(limits()).toEqual([4, 9])
+    expect(node.applyDynamic(new Map(), new Map([[name, 'x']])).ignored).toMatchObject([{ name }])
+    expect(refusal(() => config({ [name]: '-1' }))).toContain(name)
+  })
+
   test('names of listeners are of any case, but not in controller.listener.names, as in Apache Kafka', () => {
     const node = config({
       listeners: 'internal://127.0.0.1:9092,controller://127.0.0.1:9093',

@@ -82,6 +82,8 @@ export class BrokerConfig {
     for (const [name, text] of this.fixed) {
       const setting = lookup(brokerSettings, name)
       if (setting !== undefined) this.parsed.set(name, parseSetting(name, setting, text))
+      const base = listenerSetting(name)
+      if (base !== undefined) parseSetting(name, brokerSettings[base], text)
     }
     for (const name of ['process.roles', 'node.id', 'controller.listener.names'] as const) this.value(name)
     this.nodeId = this.get('node.id')
@@ -124,6 +126,12 @@ export class BrokerConfig {
     const value = text === undefined ? defaultOf(name, setting) : parseSetting(name, setting, text)
     this.parsed.set(name, value)
     return value
+  }
+
+  /** The value in force now for one listener: its own, or that for all. */
+  forListener<N extends ListenerSettingName>(listener: string, name: N): BrokerValue<N> {
+    const text = this.effective.get(`listener.name.${listener.toLowerCase()}.${name}`)
+    return text === undefined ? this.get(name) : (parseSetting(name, brokerSettings[name], text) as BrokerValue<N>)
   }
 
   /** Whether the config file or a dynamic config gives the setting a value. */
@@ -172,7 +180,7 @@ export class BrokerConfig {
     const unknown: string[] = []
     for (const name of this.fixed.keys()) {
       const setting = lookup(brokerSettings, name)
-      if (setting?.effect === 'works') continue
+      if (setting?.effect === 'works' || listenerSetting(name) !== undefined) continue
       if (setting !== undefined || isKnownElsewhere(name)) ignored.push(name)
       else unknown.push(name)
     }
@@ -257,7 +265,9 @@ function keepApplicable(properties: Properties, ignored: { name: string; reason:
     const setting = brokerSetting(name)
     try {
       if (setting?.mutability === 'read-only') throw new ConfigError(`${name} cannot be changed while the broker runs`)
+      const base = listenerSetting(name)
       if (setting !== undefined) parseSetting(name, setting, text)
+      else if (base !== undefined) parseSetting(name, brokerSettings[base], text)
       kept.set(name, text)
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error
@@ -265,6 +275,15 @@ function keepApplicable(properties: Properties, ignored: { name: string; reason:
     }
   }
   return kept
+}
+
+/** What a listener can have its own value of, as `listener.name.NAME.SETTING`. */
+const LISTENER_SETTINGS = ['max.connections', 'max.connection.creation.rate'] as const
+type ListenerSettingName = (typeof LISTENER_SETTINGS)[number]
+
+function listenerSetting(name: string): ListenerSettingName | undefined {
+  const base = listenerOverride(name)
+  return LISTENER_SETTINGS.find((setting) => setting === base)
 }
 
 const ELSEWHERE = ['super.users', 'allow.everyone.if.no.acl.found']

@@ -14,7 +14,8 @@ class NodeConnection implements Connection {
 
   constructor(socket: Socket) {
     this.#socket = socket
-    this.remoteAddress = socket.remoteAddress ?? ''
+    // On a listener for both versions of IP, addresses of version 4 come in the clothes of version 6.
+    this.remoteAddress = (socket.remoteAddress ?? '').replace(/^::ffff:(?=\d+\.)/, '')
     this.remotePort = socket.remotePort ?? 0
   }
 

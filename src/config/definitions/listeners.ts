@@ -23,7 +23,7 @@ export const listenerSettings = {
     'Which security protocol each listener name speaks, as NAME:PROTOCOL.'),
   'listeners': list(['PLAINTEXT://:9092'], distinctNonEmpty, 'high', 'per-broker', 'works',
     'Addresses to listen on, as NAME://host:port; an empty host means every interface.'),
-  'max.connection.creation.rate': int(INT_MAX, atLeast(0), 'medium', 'cluster-wide', 'ignored',
+  'max.connection.creation.rate': int(INT_MAX, atLeast(0), 'medium', 'cluster-wide', 'works',
     'Most new connections accepted each second.'),
   'max.connections': int(INT_MAX, atLeast(0), 'medium', 'cluster-wide', 'works',
     'Most connections open at a time.'),
