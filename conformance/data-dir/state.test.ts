@@ -81,13 +81,6 @@ test('groups of all kinds and open transactions go on when Ottla and Apache Kafk
   probe.close()
   await broker.stop()
   const groups = await dumped(broker, '__consumer_offsets', '--offsets-decoder')
-  console.log(
-    groups
-      .split('\n')
-      .filter((line) => line.includes('counting'))
-      .slice(0, 40)
-      .join('\n'),
-  )
   expect(groups).toMatch(/"group":"transactional"/)
   expect(groups).toMatch(/"type":"22","data":\{"groupId":"counting"/)
   expect(await dumped(broker, '__transaction_state', '--transaction-log-decoder')).toMatch(/swap-goesBack/)
