@@ -1,9 +1,10 @@
 import { expect } from 'vitest'
 import type { Broker } from './broker.ts'
 import { freshDir } from './cache.ts'
+import { compileJava } from './java.ts'
 import { classpath, kafkaCoordinates } from './maven.ts'
 import { jvmFlags, type KafkaToolOptions, runKafkaTool } from './oracle.ts'
-import { Daemon } from './process.ts'
+import { Daemon, type RunResult, run } from './process.ts'
 
 /** The classes behind the scripts that Apache Kafka ships. */
 const classes = {
@@ -30,9 +31,48 @@ const classes = {
   'kafka-producer-perf-test': 'org.apache.kafka.tools.ProducerPerformance',
   'kafka-consumer-perf-test': 'org.apache.kafka.tools.ConsumerPerformance',
   'kafka-client-compatibility-test': 'org.apache.kafka.tools.ClientCompatibilityTest',
+  'kafka-console-share-consumer': 'org.apache.kafka.tools.consumer.ConsoleShareConsumer',
+  'kafka-share-groups': 'org.apache.kafka.tools.consumer.group.ShareGroupCommand',
+  'kafka-streams-groups': 'org.apache.kafka.tools.streams.StreamsGroupCommand',
+  'kafka-share-consumer-perf-test': 'org.apache.kafka.tools.ShareConsumerPerformance',
+  'kafka-verifiable-share-consumer': 'org.apache.kafka.tools.VerifiableShareConsumer',
+  'kafka-e2e-latency': 'org.apache.kafka.tools.EndToEndLatency',
+  'kafka-replica-verification': 'org.apache.kafka.tools.ReplicaVerificationTool',
+  'transactional-message-copier': 'org.apache.kafka.tools.TransactionalMessageCopier',
 } as const
 
 export type KafkaTool = keyof typeof classes
+
+/** One run of a tool against a broker. */
+export interface ToolRun {
+  readonly tool: KafkaTool
+  /** `--bootstrap-server` goes first, unless BOOTSTRAP stands somewhere in here for its value. */
+  readonly args: readonly string[]
+  readonly stdin?: string
+}
+
+/**
+ * Runs one tool after the other against a broker, all in one virtual machine: see ToolRunner.java. A tool that fails
+ * does not keep the others from running.
+ */
+export async function runTools(broker: Broker, runs: readonly ToolRun[], timeoutMs: number): Promise<RunResult[]> {
+  const path = await compileJava('conformance/clients/java/ToolRunner.java', kafkaCoordinates)
+  const encode = (text: string) => Buffer.from(text).toString('base64')
+  const commands = runs.map(({ tool, args, stdin = '' }) => {
+    const given = args.includes('BOOTSTRAP') ? args : ['--bootstrap-server', 'BOOTSTRAP', ...args]
+    const settled = given.map((arg) => (arg === 'BOOTSTRAP' ? broker.bootstrap : arg))
+    return [stdin, classes[tool], ...settled].map(encode).join('\t')
+  })
+  const flags = [...jvmFlags, '-Xmx256m', '-Dorg.slf4j.simpleLogger.defaultLogLevel=error', '-cp', path, 'ToolRunner']
+  const { stdout, stderr } = await run('java', flags, { stdin: `${commands.join('\n')}\n`, timeoutMs })
+  const answers = stdout.split('\n').slice(0, -1)
+  if (answers.length !== runs.length) throw new Error(`${answers.length} of ${runs.length} tools ran\n${stderr}`)
+  return answers.map((answer) => {
+    const [status, ...streams] = answer.split('\t')
+    const [out, err] = streams.map((text) => Buffer.from(text, 'base64').toString())
+    return { status: Number(status), stdout: out!, stderr: err! }
+  })
+}
 
 /** Runs a tool that must succeed, and returns its standard output. */
 export async function tool(name: KafkaTool, args: readonly string[], options: KafkaToolOptions = {}): Promise<string> {
