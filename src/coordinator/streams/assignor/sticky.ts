@@ -1,6 +1,6 @@
 import { inHashOrder } from '../../hash-order.ts'
 import { Heap } from '../heap.ts'
-import { type Member, Process } from './process.ts'
+import { type Member, Process } from './process-load.ts'
 import { TaskNumbers } from './task-numbers.ts'
 import type { AssignableStreamsGroup, TaskAssignment, TaskAssignor } from './types.ts'
 
