@@ -39,7 +39,7 @@ export async function makeTopic(probe: Probe, name: string, options: TopicOption
 }
 
 async function untilLed(probe: Probe, name: string, partitions: number): Promise<void> {
-  for (let attempt = 0; attempt < 200; attempt++) {
+  for (let attempt = 0; attempt < 1500; attempt++) {
     const topics = [{ name, partitions: range(partitions).map((index) => ({ partitionIndex: index, timestamp: -1 })) }]
     const listed = await probe.quietly('ListOffsets', 5, { replicaId: -1, topics })
     const answered: Body[] = listed.topics.flatMap((topic: Body) => topic.partitions)
@@ -52,7 +52,7 @@ async function untilLed(probe: Probe, name: string, partitions: number): Promise
 /** Until the broker coordinates groups and gives out producer ids; Apache Kafka prepares both when first asked. */
 export async function warmedUp(probe: Probe): Promise<void> {
   await producerIdOf(probe)
-  for (let attempt = 0; attempt < 500; attempt++) {
+  for (let attempt = 0; attempt < 1500; attempt++) {
     const found = await probe.quietly('FindCoordinator', 4, { keyType: 0, coordinatorKeys: ['g'] })
     if (found.coordinators[0].errorCode === 0) return
     await new Promise((resolve) => setTimeout(resolve, 20))
@@ -62,7 +62,7 @@ export async function warmedUp(probe: Probe): Promise<void> {
 
 /** A new producer id; asks until there is one. */
 export async function producerIdOf(probe: Probe): Promise<number> {
-  for (let attempt = 0; attempt < 500; attempt++) {
+  for (let attempt = 0; attempt < 1500; attempt++) {
     const body = { transactionalId: null, transactionTimeoutMs: 60_000 }
     const answer = await probe.quietly('InitProducerId', 4, body)
     if (answer.errorCode === 0 && answer.producerId >= 0) return answer.producerId

@@ -1,10 +1,13 @@
 import type { Body } from '../differential/probe.ts'
+import { sleep } from '../harness/process.ts'
 import {
   anySpeaker,
+  assignmentBytes,
   isOffsetOp,
   lookAtGroup,
   OFFSET_OPS,
   offsetStep,
+  readableAssignment,
   type Speaker,
   sortMembers,
   speakerOf,
@@ -20,7 +23,7 @@ const MEMBER_ID_REQUIRED = 79
 const UNKNOWN_MEMBER_ID = 25
 const FENCED_INSTANCE_ID = 82
 /** The clients' instance ids; two of them share one. */
-const INSTANCES = [null, null, null, 'i3', 'i4', 'i3'] as const
+const INSTANCES: readonly (string | null)[] = [null, null, null, 'i3', 'i4', 'i3']
 const PROTOCOLS: Readonly<Record<string, readonly string[]>> = {
   range: ['range'],
   both: ['range', 'roundrobin'],
@@ -38,7 +41,7 @@ export function classicMachine(topicIds: ReadonlyMap<string, string>): Machine {
     name: 'classic',
     length: 45,
     step: classicStep,
-    start: async (side) => new ClassicPlay(side, topicIds),
+    start: async (side) => new ClassicPlay(side, topicIds, INSTANCES),
   }
 }
 
@@ -88,11 +91,12 @@ export class ClassicPlay implements Play {
   readonly #clients: readonly Client[]
   #leader = ''
 
-  constructor(side: Side, topicIds: ReadonlyMap<string, string>) {
+  /** `instanceIds`: of the clients. */
+  constructor(side: Side, topicIds: ReadonlyMap<string, string>, instanceIds: readonly (string | null)[]) {
     this.groupId = side.name
     this.#side = side
     this.#topicIds = topicIds
-    this.#clients = INSTANCES.map((instanceId, index) => ({
+    this.#clients = instanceIds.map((instanceId, index) => ({
       who: `classic ${index}`,
       instanceId,
       memberId: '',
@@ -111,7 +115,7 @@ export class ClassicPlay implements Play {
     else if (step.op === 'heartbeat') await this.#heartbeat(step, client, speaker)
     else if (step.op === 'leave') await this.#leave(step, client, speaker)
     else await takeOffsetStep(this.#side, this.groupId, step, `${client.who}, aside`, speaker, this.#topicIds)
-    await this.#settle()
+    await this.settle()
   }
 
   async look(): Promise<void> {
@@ -121,7 +125,20 @@ export class ClassicPlay implements Play {
   /** Who still waits is answered when the others have left. */
   async end(): Promise<void> {}
 
-  async #settle(): Promise<void> {
+  /** Until all that can be answered has been, and nothing that takes no time is left to happen. */
+  async settle(): Promise<void> {
+    await this.#settleAnswers()
+    for (let attempt = 0; attempt < 1000 && (await this.#isAboutToEmpty()); attempt++) await sleep(2)
+  }
+
+  /** A group without members waits for those who have asked for an id as long as its members would: not at all. */
+  async #isAboutToEmpty(): Promise<boolean> {
+    const { groups } = await this.#side.quietly('DescribeGroups', 5, { groups: [this.groupId] })
+    const [{ groupState, members }] = groups
+    return groupState === 'PreparingRebalance' && members.length === 0
+  }
+
+  async #settleAnswers(): Promise<void> {
     const nobody = { groupId: this.groupId, generationId: 0, memberId: 'nobody' }
     await this.#side.settle(async () => {
       await this.#side.quietly('Heartbeat', 0, nobody)
@@ -186,7 +203,7 @@ export class ClassicPlay implements Play {
     const assignments = isLeader
       ? this.#clients
           .filter(({ memberId }) => memberId !== '')
-          .map(({ memberId, who }) => ({ memberId, assignment: Buffer.from(`for ${who}`) }))
+          .map(({ memberId }, index) => ({ memberId, assignment: assignmentBytes('fuzz-a', index) }))
       : []
     const protocolName = args.wrongProtocol ? 'wrong' : client.protocol
     const request = {
@@ -202,6 +219,9 @@ export class ClassicPlay implements Play {
       note,
       heard: ({ errorCode }) => {
         if (errorCode === UNKNOWN_MEMBER_ID && speaker.memberId === client.memberId) this.#forget(client)
+      },
+      normal: (response) => {
+        response.assignment = readableAssignment(response.assignment ?? Buffer.alloc(0))
       },
     })
   }

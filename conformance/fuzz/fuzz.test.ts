@@ -1,9 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { badInputs } from './bad-input.ts'
 import { classicMachine } from './classic.ts'
 import { consumerMachine } from './consumer.ts'
 import type { Machine } from './machine.ts'
+import { mixedMachine } from './mixed.ts'
 import { type Pair, startPair } from './pair.ts'
-import { describeFailure, playSeed } from './run.ts'
+import { describeFailure, playRefused, playSeed } from './run.ts'
+import { shareMachine } from './share.ts'
 import { transactionMachine } from './transactions.ts'
 
 /** `OTTLA_FUZZ_SEED` is the first seed, `OTTLA_FUZZ_SEQUENCES` how many sequences of every theme are played. */
@@ -25,8 +28,17 @@ afterAll(async () => {
 const machines: Readonly<Record<string, () => Machine>> = {
   'groups of the classic protocol': () => classicMachine(pair.topicIds),
   'groups of the consumer protocol': () => consumerMachine(pair.topicIds),
+  'groups of members of both protocols': () => mixedMachine(pair.topicIds),
+  'share groups': () => shareMachine(pair.topicIds),
   'transactional and idempotent producers': () => transactionMachine,
 }
+
+describe('bad input is refused with the same errors as by Apache Kafka, and changes nothing', () => {
+  test.each(badInputs)('$title', async ({ machine, setup, bad }) => {
+    const wrong = await playRefused(machine(pair.topicIds), setup, bad, pair)
+    expect(wrong.join('\n')).toBe('')
+  })
+})
 
 describe('random sequences of requests, step by step to Ottla and to Apache Kafka', () => {
   test.each(Object.keys(machines))('%s', async (title) => {

@@ -17,8 +17,8 @@ const MISSING_TOPIC = 'fuzz-missing'
 const MISSING_TOPIC_ID = 'AAAAAAAAAAAAAAAAAAABgA'
 /** `offset.metadata.max.bytes` is 4096. */
 const OVERSIZED = 'm'.repeat(5000)
-/** A member id that ends with a random UUID. */
-const BROKER_MADE = /-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+/** A member id that is or ends with a random UUID. */
+const BROKER_MADE = /^[\w-]{22}$|-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
 /** Members in the order of their names: brokers take them from hash tables. Who waits for an answer has no name yet. */
 export function sortMembers(side: Side, members: Body[]): void {
@@ -150,7 +150,7 @@ async function commit(
   const version = Number(args.version)
   const name = String(args.topic)
   // Refused as the first thing that a group hears, it makes Apache Kafka have a group that nobody sees until later.
-  const isOversized = args.metadata === 'oversized' && (await stateOf(side, groupId)) !== 'Dead'
+  const isOversized = args.metadata === 'oversized' && (await isThere(side, groupId))
   const committedMetadata = isOversized ? OVERSIZED : (args.metadata as string | null)
   const partitions = (args.partitions as number[]).map((partitionIndex) => ({
     partitionIndex,
@@ -165,6 +165,12 @@ async function commit(
     ...(version >= 7 ? { groupInstanceId: instanceId } : {}),
     topics: [{ ...topic, partitions }],
   })
+}
+
+async function isThere(side: Side, groupId: string): Promise<boolean> {
+  if ((await stateOf(side, groupId)) !== 'Dead') return true
+  const { groups } = await side.quietly('ConsumerGroupDescribe', 1, { groupIds: [groupId] })
+  return groups[0].errorCode === 0
 }
 
 /** `Dead` where there is no classic group of this name. */
@@ -211,7 +217,10 @@ async function list(side: Side, version: number, filter: string, who: string): P
 
 async function describeClassic(side: Side, groupId: string, who: string, version: number): Promise<void> {
   const normal = ({ groups }: Body) => {
-    for (const { members } of groups ?? []) sortMembers(side, members)
+    for (const { members } of groups ?? []) {
+      for (const member of members) member.memberAssignment = readableAssignment(member.memberAssignment)
+      sortMembers(side, members)
+    }
   }
   await side.ask(who, 'DescribeGroups', version, { groups: [groupId] }, { normal })
 }
@@ -245,6 +254,28 @@ export function subscriptionBytes(topics: readonly string[]): Buffer {
   for (const topic of topics) parts.push(int16(topic.length), Buffer.from(topic))
   parts.push(int32(-1), int32(0))
   return Buffer.concat(parts)
+}
+
+/** The assignment that leaders of classic consumers send: one partition of one topic. */
+export function assignmentBytes(topic: string, partition: number): Buffer {
+  const name = [int16(topic.length), Buffer.from(topic)]
+  return Buffer.concat([int16(1), int32(1), ...name, int32(1), int32(partition), int32(-1)])
+}
+
+/** The topics of an assignment made by `assignmentBytes` or a broker, in an order: brokers take them from hash tables. */
+export function readableAssignment(bytes: Buffer): string {
+  if (bytes.length === 0) return ''
+  const topics: string[] = []
+  let at = 6
+  for (let left = bytes.readInt32BE(2); left > 0; left--) {
+    const end = at + 2 + bytes.readInt16BE(at)
+    const topic = bytes.toString('utf8', at + 2, end)
+    const count = bytes.readInt32BE(end)
+    const partitions = Array.from({ length: count }, (_, index) => bytes.readInt32BE(end + 4 + 4 * index))
+    topics.push(`${topic}: ${partitions.sort().join()}`)
+    at = end + 4 + 4 * count
+  }
+  return `version ${bytes.readInt16BE(0)}, ${topics.sort().join('; ')}, ${bytes.toString('hex', at)}`
 }
 
 function int16(value: number): Buffer {

@@ -63,6 +63,61 @@ export async function play(
   }
 }
 
+/**
+ * After `setup`, each of the steps in `bad` must be refused, as by Apache Kafka, and whatever can be seen must be as it was
+ * before. Answers what is otherwise.
+ */
+export async function playRefused(
+  machine: Machine,
+  setup: readonly Step[],
+  bad: readonly Step[],
+  pair: Pair,
+): Promise<string[]> {
+  const name = `${machine.name}-bad-${runs++}`
+  const sides = [new Side(pair.ottla, name), new Side(pair.oracle, name)] as const
+  const wrong: string[] = []
+  try {
+    const plays = await Promise.all(sides.map((side) => machine.start(side)))
+    for (const step of setup) {
+      await Promise.all(plays.map((each) => each.take(step)))
+      wrong.push(...(await compare(sides)))
+    }
+    let before = await looks(sides, plays)
+    for (const step of bad) {
+      const what = `client ${step.client} ${step.op} ${JSON.stringify(step.args)}`
+      await Promise.all(plays.map((each) => each.take(step)))
+      const answers = sides[0].peek()
+      if (!answers.some(({ exchange }) => isRefusal(exchange.response))) wrong.push(`${what}: not refused`)
+      wrong.push(...(await compare(sides)).map((line) => `${what}: ${line}`))
+      const after = await looks(sides, plays)
+      for (const [index, side] of sides.entries()) {
+        if (after[index] !== before[index]) {
+          wrong.push(`${what}: changes ${side.broker.kind}\n  from ${before[index]}\n  to   ${after[index]}`)
+        }
+      }
+      before = after
+    }
+    await endOf(plays)
+  } finally {
+    for (const side of sides) side.close()
+  }
+  return wrong
+}
+
+/** What can be seen on each side. */
+async function looks(sides: readonly Side[], plays: readonly Play[]): Promise<string[]> {
+  await Promise.all(plays.map((each) => each.look()))
+  return sides.map((side) =>
+    JSON.stringify(side.takeAnswers().map(({ exchange }) => comparable(exchange, side.symbols))),
+  )
+}
+
+function isRefusal(response: unknown): boolean {
+  if (Array.isArray(response)) return response.some(isRefusal)
+  if (typeof response !== 'object' || response === null || Buffer.isBuffer(response)) return false
+  return Object.entries(response).some(([name, value]) => (/errorCode$/i.test(name) ? value !== 0 : isRefusal(value)))
+}
+
 async function endOf(plays: readonly Play[]): Promise<void> {
   await Promise.all(plays.map((each) => each.end()))
 }

@@ -50,6 +50,11 @@ export class Side {
     return response
   }
 
+  /** Writes down what was found out by several requests. */
+  write(who: string, api: ApiName, version: number, response: Body, note: string): void {
+    this.#answers.push({ who, note: `${who}: ${note}`, request: {}, exchange: { api, version, response } })
+  }
+
   /** Sends a request and keeps the answer for itself. */
   async quietly(api: ApiName, version: number, request: Body): Promise<Body> {
     return (await this.#probeOf('stage')).quietly(api, version, request)
@@ -102,6 +107,11 @@ export class Side {
     this.#unsorted = []
     this.#answers = []
     return answers.sort((a, b) => (a.who < b.who ? -1 : a.who > b.who ? 1 : 0))
+  }
+
+  /** What will be taken next. */
+  peek(): readonly Answer[] {
+    return this.#answers
   }
 
   close(): void {

@@ -12,7 +12,7 @@ export interface Producer {
 
 /** Asks for the coordinator until it is there, so that every scenario starts from the same point. */
 export async function withCoordinator(probe: Probe, keyType: number, key: string): Promise<void> {
-  for (let attempt = 0; attempt < 400; attempt++) {
+  for (let attempt = 0; attempt < 3000; attempt++) {
     const found = await probe.quietly('FindCoordinator', 4, { keyType, coordinatorKeys: [key] })
     if (found.coordinators[0].errorCode === NONE && (await answers(probe, keyType, key))) return
     await pause()
@@ -106,7 +106,7 @@ export async function describe(probe: Probe, ...transactionalIds: string[]): Pro
 
 /** Waits until no markers are under way any more; not part of what is compared. */
 export async function rest(probe: Probe, ...transactionalIds: string[]): Promise<void> {
-  for (let attempt = 0; attempt < 400; attempt++) {
+  for (let attempt = 0; attempt < 3000; attempt++) {
     const answer = await probe.quietly('DescribeTransactions', 0, { transactionalIds })
     if (answer.transactionStates.every((state: Body) => !state.transactionState.startsWith('Prepare'))) return
     await pause()
