@@ -219,9 +219,22 @@ const shares: ComparedRun[] = [
   compared('everything again', 'kafka-share-consumer-perf-test', '--topic t --group s --num-records 90 --hide-header', {
     shown: columns(5),
   }),
+  compared(
+    'a group that is not there',
+    'kafka-share-groups',
+    '--reset-offsets --group f --topic one --to-latest --execute',
+  ),
+  compared('tried out', 'kafka-share-groups', '--reset-offsets --group s --all-topics --to-latest --dry-run'),
+  compared(
+    'to a time',
+    'kafka-share-groups',
+    '--reset-offsets --group s --topic t --to-datetime 2020-01-01T00:00:00.000 --execute',
+  ),
+  compared('delete offsets that are not there', 'kafka-share-groups', '--delete-offsets --group f --topic t'),
+  compared('of all groups', 'kafka-share-groups', '--describe --all-groups --offsets --verbose'),
   compared('share groups', 'kafka-groups', '--list --share'),
   compared('delete offsets', 'kafka-share-groups', '--delete-offsets --group s --topic t'),
-  compared('delete', 'kafka-share-groups', '--delete --group s'),
+  compared('delete', 'kafka-share-groups', '--delete --group s --group f'),
   compared('delete what is not there', 'kafka-share-groups', '--delete --group s'),
 ]
 

@@ -63,7 +63,24 @@ export async function launchJava(
 
 /** As `runCopiers`, beside the test. */
 export function launchCopiers(version: string, args: readonly string[]): Promise<Daemon> {
-  return launchJava('conformance/clients/java/Copiers.java', clientCoordinates(version), args, ['-Xmx256m'])
+  return launchClient('Copiers', version, args)
+}
+
+/** Fills the topic of a share group; see ShareLedger.java for the arguments. */
+export function runShareLedger(version: string, args: readonly string[]): Promise<RunResult> {
+  return runClient('ShareLedger', version, args)
+}
+
+/** As `runShareLedger`, beside the test. */
+export function launchShareLedger(version: string, args: readonly string[]): Promise<Daemon> {
+  return launchClient('ShareLedger', version, args)
+}
+
+async function launchClient(name: string, version: string, args: readonly string[]): Promise<Daemon> {
+  const path = await compileJava(`conformance/clients/java/${name}.java`, clientCoordinates(version))
+  const dir = freshDir(name.toLowerCase())
+  const flags = [...jvmFlags, '-Xmx256m', '-Dorg.slf4j.simpleLogger.defaultLogLevel=error', '-cp', path]
+  return new Daemon('java', [...flags, name, ...args], { cwd: dir, logFile: join(dir, 'out') })
 }
 
 /** What a broker holds, as lines: see Fingerprint.java. Internal topics are left out. */
