@@ -16,15 +16,30 @@ const workerConfig = {
   'heartbeat.interval.ms': '500',
 }
 
+/** The same for the members of groups whose sessions brokers decide on. */
+const overrides = {
+  'group.consumer.min.session.timeout.ms': '6000',
+  'group.consumer.session.timeout.ms': '6000',
+  'group.consumer.min.heartbeat.interval.ms': '500',
+  'group.consumer.heartbeat.interval.ms': '500',
+}
+
+/** One sink's consumer is of the classic protocol, the other's of KIP-848. */
+const sinkConfigs: Record<string, Record<string, string>> = {
+  sink: { 'session.timeout.ms': '6000', 'heartbeat.interval.ms': '500' },
+  'new-sink': { 'group.protocol': 'consumer' },
+}
+const names = [...Object.keys(sinkConfigs), 'source-a', 'source-b']
+
 let broker: Broker
 let workers: ConnectWorker[] = []
 const dir = freshDir('distributed')
-const output = join(dir, 'out.txt')
+const outputOf = (sink: string) => join(dir, `${sink}.txt`)
 const sources = ['a', 'b'].map((name) => ({ name, file: join(dir, `${name}.txt`), lines: [] as string[] }))
 let rounds = 0
 
 beforeAll(async () => {
-  broker = await startTarget()
+  broker = await startTarget({ overrides })
   workers = await Promise.all([launch(), launch()])
 })
 afterAll(async () => {
@@ -47,33 +62,30 @@ function feed(count: number): void {
 }
 
 /**
- * The lines in the sink's file. The sink writes lines again after a crash, and a line that the crash cut off has what
+ * The lines in a sink's file. It writes lines again after a crash, and a line that the crash cut off has what
  * came next behind it.
  */
-function sunk(): Set<string> {
-  return new Set(linesOf(output).map((line) => /[ab] round \d+ line \d+$/.exec(line)?.[0] ?? line))
+function sunk(sink: string): Set<string> {
+  return new Set(linesOf(outputOf(sink)).map((line) => /[ab] round \d+ line \d+$/.exec(line)?.[0] ?? line))
 }
 
-async function sinkHas(what: string, lines: readonly string[]): Promise<void> {
-  await eventually(`${what}: ${lines.length} lines`, settleMs, async () => {
-    const found = sunk()
-    return lines.every((line) => found.has(line)) || undefined
-  })
+/** Waits until a sink has everything, then compares the topics. */
+async function allArrived(what: string): Promise<void> {
+  const lines = sources.flatMap((source) => source.lines)
+  for (const sink of Object.keys(sinkConfigs)) {
+    await eventually(`${what}: ${lines.length} lines in ${sink}`, settleMs, async () => {
+      const found = sunk(sink)
+      return lines.every((line) => found.has(line)) || undefined
+    })
+  }
+  for (const source of sources) expect(await topicValues(broker, source.name)).toEqual(source.lines)
 }
 
-/** Waits until each source has something of the last round in the sink, so that whatever comes next comes in between. */
+/** Waits until something of the last round is in a sink, so that whatever comes next comes in between. */
 async function flowing(): Promise<void> {
   await eventually(`round ${rounds} flows`, settleMs, async () => {
-    return [...sunk()].some((line) => line.includes(`round ${rounds} `)) || undefined
+    return [...sunk('sink')].some((line) => line.includes(`round ${rounds} `)) || undefined
   })
-}
-
-async function allArrived(what: string): Promise<void> {
-  await sinkHas(
-    what,
-    sources.flatMap(({ lines }) => lines),
-  )
-  for (const { name, lines } of sources) expect(await topicValues(broker, name)).toEqual(lines)
 }
 
 test('connectors made by REST run on two workers, and the lines of both files arrive once and in order', async () => {
@@ -88,19 +100,21 @@ test('connectors made by REST run on two workers, and the lines of both files ar
     const config = { 'connector.class': 'FileStreamSource', 'tasks.max': '1', file, topic: name, ...created }
     await first.configure(`source-${name}`, config)
   }
-  await second.configure('sink', {
-    'connector.class': 'FileStreamSink',
-    'tasks.max': '1',
-    file: output,
-    topics: 'a,b',
-    'consumer.override.session.timeout.ms': '6000',
-    'consumer.override.heartbeat.interval.ms': '500',
-    'consumer.override.metadata.max.age.ms': '1000',
+  for (const [sink, consumer] of Object.entries(sinkConfigs)) {
+    const overridden = Object.entries({ ...consumer, 'metadata.max.age.ms': '1000' })
+    await second.configure(sink, {
+      'connector.class': 'FileStreamSink',
+      'tasks.max': '1',
+      file: outputOf(sink),
+      topics: 'a,b',
+      ...Object.fromEntries(overridden.map(([name, value]) => [`consumer.override.${name}`, value])),
+    })
+  }
+  expect((await second.request<string[]>('GET', '/connectors')).sort()).toEqual([...names].sort())
+  await eventually('both workers have work', settleMs, async () => {
+    const ids = await Promise.all(names.map((name) => second.running(name)))
+    return workers.every(({ id }) => ids.includes(id)) || undefined
   })
-  const names = ['sink', 'source-a', 'source-b']
-  expect((await second.request<string[]>('GET', '/connectors')).sort()).toEqual(names)
-  const ids = await Promise.all(names.map((name) => second.running(name)))
-  expect(new Set(ids)).toEqual(new Set(workers.map(({ id }) => id)))
   await allArrived('first round')
 })
 
@@ -112,12 +126,12 @@ test('what a killed worker ran, the other one takes over; a worker that comes ba
   await flowing()
   await victim.daemon.end('SIGKILL', 10_000)
   feed(100)
-  for (const name of ['source-a', 'source-b', 'sink']) expect(await survivor.running(name, victim.id)).toBe(survivor.id)
+  for (const name of names) expect(await survivor.running(name, victim.id)).toBe(survivor.id)
   await allArrived('after the death of a worker')
   const revived = await launch()
   workers = [survivor, revived]
   await eventually('work is shared again', settleMs, async () => {
-    const ids = await Promise.all(['source-a', 'source-b', 'sink'].map((name) => revived.running(name)))
+    const ids = await Promise.all(names.map((name) => revived.running(name)))
     return ids.includes(revived.id) || undefined
   })
 })
@@ -127,10 +141,10 @@ test('the broker is killed and comes back: nothing is lost, nothing is there twi
   await flowing()
   await broker.kill()
   feed(100)
-  broker = await startTarget({ home: broker.home })
+  broker = await startTarget({ home: broker.home, overrides })
   feed(100)
   await allArrived('after the death of the broker')
-  for (const name of ['source-a', 'source-b', 'sink']) await workers[1]!.running(name)
+  for (const name of names) await workers[1]!.running(name)
 })
 
 test('offsets of a source are read, altered and deleted by REST', async () => {
@@ -159,27 +173,27 @@ test('offsets of a source are read, altered and deleted by REST', async () => {
   expect(await topicValues(broker, 'a')).toEqual([...lines, ...back, ...lines])
 })
 
-test('offsets of a sink are those of its group: read, altered and deleted by REST', async () => {
+test.each(Object.keys(sinkConfigs))('offsets of %s are those of its group, for REST', async (sink) => {
   const [worker] = workers as [ConnectWorker, ConnectWorker]
   const { name, lines } = sources[1]!
   const partition = { kafka_topic: name, kafka_partition: 0 }
-  const path = '/connectors/sink/offsets'
-  await worker.stopConnector('sink')
-  const before = await worker.offsets('sink')
+  const path = `/connectors/${sink}/offsets`
+  await worker.stopConnector(sink)
+  const before = await worker.offsets(sink)
   expect(before.map((entry) => entry.partition.kafka_topic).sort()).toEqual(['a', 'b'])
-  const count = () => linesOf(output).filter((line) => line === lines.at(-1)).length
-  const [counted, size] = [count(), linesOf(output).length]
+  const count = () => linesOf(outputOf(sink)).filter((line) => line === lines.at(-1)).length
+  const [counted, size] = [count(), linesOf(outputOf(sink)).length]
   // One record of the end again, whatever lies behind it: the marker of its transaction.
   const end = Number(before.find((entry) => entry.partition.kafka_topic === name)!.offset!.kafka_offset)
   await worker.request('PATCH', path, { offsets: [{ partition, offset: { kafka_offset: end - 2 } }] })
-  await worker.resumeConnector('sink')
+  await worker.resumeConnector(sink)
   await eventually('the last line again', settleMs, async () => count() > counted || undefined)
-  expect(linesOf(output).length - size).toBeLessThanOrEqual(2)
-  await worker.stopConnector('sink')
+  expect(linesOf(outputOf(sink)).length - size).toBeLessThanOrEqual(2)
+  await worker.stopConnector(sink)
   await worker.request('DELETE', path)
-  expect(await worker.offsets('sink')).toEqual([])
-  await worker.resumeConnector('sink')
+  expect(await worker.offsets(sink)).toEqual([])
+  await worker.resumeConnector(sink)
   await eventually('everything again', settleMs, async () => count() > counted + 1 || undefined)
-  await worker.request('DELETE', '/connectors/sink')
-  expect((await worker.request<string[]>('GET', '/connectors')).sort()).toEqual(['source-a', 'source-b'])
+  await worker.request('DELETE', `/connectors/${sink}`)
+  expect(await worker.request<string[]>('GET', '/connectors')).not.toContain(sink)
 })

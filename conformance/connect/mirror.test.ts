@@ -9,6 +9,8 @@ import { startTarget } from '../harness/target.ts'
 import { type PrintedRecord, parseRecords, topicRecords } from './lines.ts'
 import { launchConnect, propertiesFile, settleMs } from './worker.ts'
 
+const overrides = { 'transaction.abort.timed.out.transaction.cleanup.interval.ms': '500' }
+
 /** Apache Kafka is A, the broker under test is B. */
 let brokers: { A: Broker; B: Broker }
 let mirrorMaker: Daemon | undefined
@@ -17,7 +19,7 @@ let properties: string
 type Side = keyof typeof brokers
 
 beforeAll(async () => {
-  const [A, B] = await Promise.all([startOracle(), startTarget()])
+  const [A, B] = await Promise.all([startOracle({ overrides }), startTarget({ overrides })])
   brokers = { A, B }
   properties = propertiesFile(freshDir('mirror'), 'mm2', mirrorProperties())
 })
@@ -43,15 +45,16 @@ function mirrorProperties(): Record<string, string> {
     ...(['A', 'B'] as const).flatMap((side) => [
       [`${side}.bootstrap.servers`, brokers[side].bootstrap],
       [`${side}.plugin.discovery`, 'service_load'],
-      [`${side}.offset.flush.interval.ms`, '500'],
       [`${side}.scheduled.rebalance.max.delay.ms`, '0'],
       [`${side}.session.timeout.ms`, '6000'],
       [`${side}.heartbeat.interval.ms`, '500'],
+      // In transactions: whatever happens to MirrorMaker, every record is there once.
+      [`${side}.exactly.once.source.support`, 'enabled'],
+      // As long as a transaction that a killed MirrorMaker left is open, the next one waits for the end of its offsets.
+      [`${side}.producer.transaction.timeout.ms`, '20000'],
     ]),
     ...['A->B', 'B->A'].map((flow) => [`${flow}.enabled`, 'true']),
     ...['A->B', 'B->A'].map((flow) => [`${flow}.topics`, 'orders, payments, heartbeats']),
-    // What goes to B goes there in transactions.
-    ['B.exactly.once.source.support', 'enabled'],
   ]
   return { ...common, ...Object.fromEntries(entries) }
 }
@@ -148,10 +151,6 @@ test('topics come with their configs and records to the other side, both ways', 
   await launch()
   await mirrored(['A', 'orders'], ['B', 'A.orders'])
   await mirrored(['B', 'payments'], ['A', 'B.payments'])
-  // Here nothing takes an offset but the records themselves.
-  const offsets = async (side: Side, topic: string) =>
-    (await topicRecords(brokers[side], topic)).sort(byPosition).map(({ offset }) => offset)
-  expect(await offsets('A', 'B.payments')).toEqual(await offsets('B', 'payments'))
   expect(await ownConfigs('B', 'A.orders')).toEqual(await ownConfigs('A', 'orders'))
   expect(await ownConfigs('A', 'B.payments')).toEqual(await ownConfigs('B', 'payments'))
 })
@@ -219,7 +218,7 @@ test.each([
   expect(rest.length).toBeLessThan(all.length)
 })
 
-test('MirrorMaker is killed, then the broker: what goes there in transactions is there once', async () => {
+test('MirrorMaker is killed, then the broker: every record is on the other side once', async () => {
   const more = async (tag: string) => {
     await produce('A', 'orders', tag, 0, 1000)
     await produce('B', 'payments', tag, 0, 1000)
@@ -238,13 +237,7 @@ test('MirrorMaker is killed, then the broker: what goes there in transactions is
   await flowing('sixth')
   await brokers.B.kill()
   await produce('A', 'orders', 'seventh', 1, 500)
-  brokers.B = await startTarget({ home: brokers.B.home })
+  brokers.B = await startTarget({ home: brokers.B.home, overrides })
   await mirrored(['A', 'orders'], ['B', 'A.orders'])
-  // The other way is without transactions: after a kill a record may be there again.
-  const sent = new Set((await topicRecords(brokers.B, 'payments')).map(identity))
-  await eventually('all payments', settleMs, async () => {
-    const arrived = new Set((await topicRecords(brokers.A, 'B.payments')).map(identity))
-    return arrived.size >= sent.size || undefined
-  })
-  expect(new Set((await topicRecords(brokers.A, 'B.payments')).map(identity))).toEqual(sent)
+  await mirrored(['B', 'payments'], ['A', 'B.payments'])
 })

@@ -6,7 +6,7 @@ import { jvmFlags } from '../harness/oracle.ts'
 import { Daemon, eventually, freePort } from '../harness/process.ts'
 
 /** How long anything may take that a worker does by itself: rebalances, tasks that start, records on their way. */
-export const settleMs = 90_000
+export const settleMs = 120_000
 
 type Properties = Readonly<Record<string, string>>
 
