@@ -76,11 +76,8 @@ export function launchShareLedger(version: string, args: readonly string[]): Pro
   return launchClient('ShareLedger', version, args)
 }
 
-async function launchClient(name: string, version: string, args: readonly string[]): Promise<Daemon> {
-  const path = await compileJava(`conformance/clients/java/${name}.java`, clientCoordinates(version))
-  const dir = freshDir(name.toLowerCase())
-  const flags = [...jvmFlags, '-Xmx256m', '-Dorg.slf4j.simpleLogger.defaultLogLevel=error', '-cp', path]
-  return new Daemon('java', [...flags, name, ...args], { cwd: dir, logFile: join(dir, 'out') })
+function launchClient(name: string, version: string, args: readonly string[]): Promise<Daemon> {
+  return launchJava(`conformance/clients/java/${name}.java`, clientCoordinates(version), args, ['-Xmx256m'])
 }
 
 /** What a broker holds, as lines: see Fingerprint.java. Internal topics are left out. */
