@@ -66,12 +66,12 @@ class Assignment {
 
   #addMember(id: string, processes: Map<string, Process>): Member {
     const { processId, target } = this.#group.members.get(id)!
-    let process = processes.get(processId)
-    if (process === undefined) {
-      process = new Process()
-      processes.set(processId, process)
+    let host = processes.get(processId)
+    if (host === undefined) {
+      host = new Process()
+      processes.set(processId, host)
     }
-    const member = process.addMember(id)
+    const member = host.addMember(id)
     for (const task of this.#numbers.of(target.active)) this.#previousActive[task] = member
     for (const task of this.#numbers.of(target.standby)) {
       const others = this.#previousStandbys[task]
@@ -100,11 +100,11 @@ class Assignment {
     const all = Array.from({ length: this.#numbers.total }, (_, task) => task)
     const moved = this.#numbers.byPartition(all).filter((task) => !this.#keepActive(this.#previousActive[task], task))
     const free = moved.filter((task) => !this.#keepActive(leastLoaded(this.#previousStandbys[task]), task))
-    const byLoad = new Heap((process: Process) => process.load, this.#processes)
+    const byLoad = new Heap((host: Process) => host.load, this.#processes)
     for (const task of free.sort((a, b) => a - b)) {
-      const process = byLoad.pop()!
-      this.#countActive(process.giveLeastLoaded(task, 'active'))
-      byLoad.push(process)
+      const host = byLoad.pop()!
+      this.#countActive(host.giveLeastLoaded(task, 'active'))
+      byLoad.push(host)
     }
   }
 
@@ -128,7 +128,7 @@ class Assignment {
       while (kept < standbyReplicas && this.#keepStandby(task)) kept++
       if (kept < standbyReplicas) open.set(task, standbyReplicas - kept)
     }
-    const byLoad = new Heap((process: Process) => process.load, this.#processes)
+    const byLoad = new Heap((host: Process) => host.load, this.#processes)
     for (const task of [...open.keys()].sort((a, b) => b - a)) {
       const replicas = open.get(task)!
       for (let i = 0; i < replicas && this.#giveStandby(byLoad, task); i++);
@@ -155,17 +155,17 @@ class Assignment {
   /** Whether there was a process without the task; at most as many as have the task are passed over. */
   #giveStandby(byLoad: Heap<Process>, task: number): boolean {
     const passed: Process[] = []
-    let process = byLoad.pop()
-    while (process?.has(task)) {
-      passed.push(process)
-      process = byLoad.pop()
+    let host = byLoad.pop()
+    while (host?.has(task)) {
+      passed.push(host)
+      host = byLoad.pop()
     }
-    if (process !== undefined) {
-      this.#totalQuota.reached(process.giveLeastLoaded(task, 'standby').taskCount)
-      byLoad.push(process)
+    if (host !== undefined) {
+      this.#totalQuota.reached(host.giveLeastLoaded(task, 'standby').taskCount)
+      byLoad.push(host)
     }
     for (const each of passed.reverse()) byLoad.push(each)
-    return process !== undefined
+    return host !== undefined
   }
 }
 
