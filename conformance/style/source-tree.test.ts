@@ -47,8 +47,8 @@ const BANNED_CALLS: ReadonlyArray<readonly [RegExp, string]> = [
   [/\bperformance\.now\(/, 'reads the clock'],
   [/\bMath\.random\(/, 'draws random numbers'],
   [/\b(setTimeout|setInterval|setImmediate)\(/, 'sets a timer'],
-  // `process.roles` is a setting.
-  [/\bprocess\.(?!platform\b|versions\b|roles\b)\w+/, 'reaches for the process'],
+  // `process.roles` is a setting; what has a property of that name is something else, but for the global object.
+  [/(?:(?<![.\w])|globalThis\.)process\.(?!platform\b|versions\b|roles\b)\w+/, 'reaches for the process'],
   [/\bcrypto\.random|\brandom(Bytes|UUID|Int)\(/, 'draws random numbers'],
 ]
 const MAX_LINES = 700
