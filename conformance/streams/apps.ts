@@ -34,7 +34,8 @@ const everyApplication: Settings = {
   'commit.interval.ms': '100',
   'poll.ms': '20',
   'reconnect.backoff.max.ms': '200',
-  'transaction.timeout.ms': '10000',
+  // Long enough for a slow machine: after it, the broker aborts, and Streams ends with INVALID_TXN_STATE.
+  'transaction.timeout.ms': '60000',
   // Without this, who lost its state gets its tasks back at a probing rebalance, which is no sooner than in a minute.
   'acceptable.recovery.lag': String(Number.MAX_SAFE_INTEGER),
 }
@@ -49,8 +50,10 @@ export const brokerSettings: Settings = {
   'group.streams.heartbeat.interval.ms': '500',
 }
 
+export const groupProtocols = ['classic', 'streams'] as const
+
 /** How an application finds its tasks: its own assignor in a classic group, or the broker's (KIP-1071). */
-export function groupSettings(protocol: 'classic' | 'streams'): Settings {
+export function groupSettings(protocol: (typeof groupProtocols)[number]): Settings {
   if (protocol === 'streams') return { 'group.protocol': 'streams' }
   return { 'session.timeout.ms': '6000', 'heartbeat.interval.ms': '500' }
 }
@@ -74,17 +77,14 @@ export class Instance {
     this.daemon = await launch(this.program, this.version, this.args)
   }
 
-  /** Throws when it has ended by itself. */
-  check(): void {
-    if (this.daemon && !this.daemon.running) throw new Error(`an instance ended\n${this.daemon.output().slice(-6000)}`)
+  /** Whether it has ended by itself. */
+  get hasEnded(): boolean {
+    return this.daemon !== undefined && !this.daemon.running
   }
 
-  /** Waits until it has its tasks, with their state restored. */
-  async untilRunning(): Promise<void> {
-    await eventually('an instance runs', 120_000, async () => {
-      this.check()
-      return this.daemon?.output('stdout').includes('state RUNNING') || undefined
-    })
+  /** Throws when it has ended by itself. */
+  check(): void {
+    if (this.hasEnded) throw new Error(`an instance ended\n${this.daemon?.output().slice(-6000)}`)
   }
 
   async kill(): Promise<void> {
@@ -146,13 +146,11 @@ export class Driver {
 
   /** Waits until `isThere` holds for the output. */
   async until(what: string, isThere: () => boolean, instances: readonly Instance[] = []): Promise<void> {
-    await eventually(what, 180_000, async () => {
-      this.check()
-      for (const instance of instances) instance.check()
-      return isThere() || undefined
-    }).catch((error) => {
-      throw new Error(`${what}: ${this.records.length} records of output`, { cause: error })
-    })
+    const isOver = () => !this.daemon.running || instances.some((instance) => instance.hasEnded)
+    const done = await eventually(what, 180_000, async () => isThere() || isOver() || undefined).catch(() => undefined)
+    this.check()
+    for (const instance of instances) instance.check()
+    if (!done) throw new Error(`${what}: not there, after ${this.records.length} records of output`)
   }
 
   async stop(): Promise<void> {

@@ -7,7 +7,7 @@ import { sleep } from '../harness/process.ts'
 import { startTarget } from '../harness/target.ts'
 import { randomFrom } from '../kill/ledger.ts'
 import { createTopics } from '../transactions/topics.ts'
-import { brokerSettings, Driver, groupSettings, Instance } from './apps.ts'
+import { brokerSettings, Driver, groupProtocols, groupSettings, Instance } from './apps.ts'
 import { type InputRecord, JoinsModel, linesOf, tableOf, valuesOf } from './joins-model.ts'
 
 const PARTITIONS = 4
@@ -72,36 +72,40 @@ async function stopAndCheck(model: JoinsModel): Promise<void> {
   expect(tableOf(all, 'both')).toEqual(model.both)
 }
 
-test('joins and closed windows are exact though broker and instances are killed', async () => {
-  console.log(`seed ${seed}`)
-  const random = randomFrom(seed)
-  broker = await startTarget({ overrides: brokerSettings })
-  await createTopics(broker, [...inputs, ...outputs], PARTITIONS)
-  driver = await Driver.start(kafkaVersion, broker, outputs)
-  const settings = { ...groupSettings('classic'), 'processing.guarantee': 'exactly_once_v2' }
-  instances = [1, 2].map(() => new Instance('Joins', broker!, 'joins', kafkaVersion, settings))
-  for (const instance of instances) await instance.start()
-  const model = new JoinsModel(random, PARTITIONS, Date.now())
-  for (let step = 0; step < STEPS; step++) {
-    write(model.step())
-    await sleep(random() * longestPauseMs)
-    await broker.kill()
-    if (step === 2) await instances[1]!.kill()
-    broker = await startTarget({ home: broker.home, overrides: brokerSettings })
-    if (step === 2) await instances[1]!.start()
-    await untilJoined(`step ${step}`, model)
-  }
-  await close(model)
-  await stopAndCheck(model)
+test.each(groupProtocols)(
+  'group.protocol=%s: joins and closed windows are exact though all are killed',
+  async (protocol) => {
+    console.log(`seed ${seed}`)
+    const random = randomFrom(seed)
+    broker = await startTarget({ overrides: brokerSettings })
+    await createTopics(broker, [...inputs, ...outputs], PARTITIONS)
+    driver = await Driver.start(kafkaVersion, broker, outputs)
+    const settings = { ...groupSettings(protocol), 'processing.guarantee': 'exactly_once_v2' }
+    instances = [1, 2].map(() => new Instance('Joins', broker!, 'joins', kafkaVersion, settings))
+    for (const instance of instances) await instance.start()
+    const model = new JoinsModel(random, PARTITIONS, Date.now())
+    for (let step = 0; step < STEPS; step++) {
+      write(model.step())
+      await sleep(random() * longestPauseMs)
+      await broker.kill()
+      if (step === 2) await instances[1]!.kill()
+      broker = await startTarget({ home: broker.home, overrides: brokerSettings })
+      if (step === 2) await instances[1]!.start()
+      await untilJoined(`step ${step}`, model)
+    }
+    await close(model)
+    await stopAndCheck(model)
 
-  // One of them goes on alone, without what it had on its disk.
-  instances.length = 1
-  rmSync(instances[0]!.stateDir, { recursive: true })
-  await instances[0]!.start()
-  write(model.step())
-  await untilJoined('a step after the restoration', model)
-  write(model.late())
-  await untilJoined('the late order', model)
-  await close(model)
-  await stopAndCheck(model)
-}, 600_000)
+    // One of them goes on alone, without what it had on its disk.
+    instances.length = 1
+    rmSync(instances[0]!.stateDir, { recursive: true })
+    await instances[0]!.start()
+    write(model.step())
+    await untilJoined('a step after the restoration', model)
+    write(model.late())
+    await untilJoined('the late order', model)
+    await close(model)
+    await stopAndCheck(model)
+  },
+  600_000,
+)
