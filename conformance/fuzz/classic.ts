@@ -33,7 +33,9 @@ const PROTOCOLS: Readonly<Record<string, readonly string[]>> = {
 }
 const NEVER_MS = 1_000_000
 
-const OPS = { join: 14, sync: 12, heartbeat: 5, leave: 4, ...OFFSET_OPS }
+const OPS = { join: 12, 'rejoin all': 6, sync: 6, 'sync all': 8, heartbeat: 5, leave: 3, ...OFFSET_OPS }
+
+const AS_THEMSELVES = { generation: 'own', member: 'own', instance: 'own', protocolType: 'consumer' }
 
 /** Groups of the classic protocol. */
 export function classicMachine(topicIds: ReadonlyMap<string, string>): Machine {
@@ -50,6 +52,7 @@ export function classicStep(random: Random): Step {
   if (isOffsetOp(op)) return offsetStep(random, op, INSTANCES.length)
   const client = random.between(0, INSTANCES.length - 1)
   if (op === 'join') return { op, client, args: joinArgs(random) }
+  if (op === 'rejoin all' || op === 'sync all') return { op, client, args: { version: 5, ...AS_THEMSELVES } }
   if (op === 'sync') {
     const version = anyVersion(random, 'SyncGroup')
     const names = { protocolType: random.chance(0.05) ? 'connect' : 'consumer', wrongProtocol: random.chance(0.05) }
@@ -79,6 +82,8 @@ interface Client {
   memberId: string
   generation: number
   protocol: string | null
+  /** How it joined the last time. */
+  joinedBy: Step['args'] | undefined
   /** Member ids that it had before. */
   readonly old: string[]
 }
@@ -102,20 +107,51 @@ export class ClassicPlay implements Play {
       memberId: '',
       generation: -1,
       protocol: null,
+      joinedBy: undefined,
       old: [],
     }))
   }
 
   async take(step: Step): Promise<void> {
-    const client = this.#clients[step.client]!
+    const client = this.#clientOf(step)
     const other = this.#clients[(step.client + 1) % this.#clients.length]!
     const speaker = speakerOf(step, client, other, client.old)
     if (step.op === 'join') await this.#join(step, client, speaker)
+    else if (step.op === 'rejoin all') await this.#rejoinAll(step)
+    else if (step.op === 'sync all') await this.#syncAll(step)
     else if (step.op === 'sync') await this.#sync(step, client, speaker)
     else if (step.op === 'heartbeat') await this.#heartbeat(step, client, speaker)
     else if (step.op === 'leave') await this.#leave(step, client, speaker)
     else await takeOffsetStep(this.#side, this.groupId, step, `${client.who}, aside`, speaker, this.#topicIds)
     await this.settle()
+  }
+
+  /** Who speaks as itself is somebody who has a name in the group, if there is anybody. */
+  #clientOf({ op, client, args }: Step): Client {
+    const own = this.#clients[client]!
+    if (op === 'join' || args.member !== 'own' || own.memberId !== '') return own
+    return this.#clients.find(({ memberId }) => memberId !== '') ?? own
+  }
+
+  /** Whoever is in the group joins again as before, from the one that the step says on. */
+  async #rejoinAll(step: Step): Promise<void> {
+    for (const client of this.#from(step.client)) {
+      if (client.memberId === '' || client.joinedBy === undefined) continue
+      await this.#join({ ...step, args: { ...client.joinedBy, ...AS_THEMSELVES } }, client, client)
+      await this.settle()
+    }
+  }
+
+  async #syncAll(step: Step): Promise<void> {
+    for (const client of this.#from(step.client)) {
+      if (client.memberId === '' || client.generation < 0) continue
+      await this.#sync(step, client, client)
+      await this.settle()
+    }
+  }
+
+  #from(first: number): readonly Client[] {
+    return [...this.#clients.slice(first), ...this.#clients.slice(0, first)]
   }
 
   async look(): Promise<void> {
@@ -164,7 +200,10 @@ export class ClassicPlay implements Play {
     const note = `JoinGroup as ${JSON.stringify(speaker)}`
     await this.#side.post(client.who, 'JoinGroup', version, request, {
       note: this.#named(note),
-      heard: (response) => this.#joined(client, response),
+      heard: (response) => {
+        if (response.errorCode === 0) client.joinedBy = args
+        this.#joined(client, response)
+      },
       normal: ({ members }) => sortMembers(this.#side, members ?? []),
     })
     // The first member of an empty group waits for a timer, if one of no time.

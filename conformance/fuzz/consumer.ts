@@ -126,7 +126,7 @@ export class ConsumerPlay implements Play {
     const client = this.#clients[step.client]!
     const other = this.#clients[(step.client + 1) % this.#clients.length]!
     const speaker = speakerOf(step, client, other, [])
-    if (step.op === 'beat') await this.#beat(step, client, asSpeaker(step, client, speaker))
+    if (step.op === 'beat') await this.#beat(joining(step, client), client, asSpeaker(step, client, speaker))
     else await takeOffsetStep(this.#side, this.groupId, step, client.who, speaker, this.#topicIds)
   }
 
@@ -215,6 +215,13 @@ export class ConsumerPlay implements Play {
     }
     throw new Error(`${this.#side.broker.kind}: ${this.groupId}: regular expressions are not resolved`)
   }
+}
+
+/** Who is not in the group has to join before anything else. */
+function joining(step: Step, client: Client): Step {
+  const { generation, kind } = step.args
+  if (client.generation > 0 || generation !== 'own' || String(kind).startsWith('leave')) return step
+  return { ...step, args: { ...step.args, kind: kind === 'no timeout' ? kind : 'join' } }
 }
 
 /**

@@ -39,10 +39,11 @@ class MixedPlay implements Play {
   }
 
   async take(step: Step): Promise<void> {
-    const [kind, op] = step.op.split(' ')
+    const kind = step.op.split(' ')[0]
+    const op = step.op.slice(kind!.length + 1)
     if (kind === 'classic' && op === 'join' && !(await this.#mayJoin(step))) return
-    if (kind === 'classic') await this.#classic.take({ ...step, op: op! })
-    else await this.#consumer.take({ ...step, op: op! })
+    if (kind === 'classic') await this.#classic.take({ ...step, op })
+    else await this.#consumer.take({ ...step, op })
     await this.#classic.settle()
   }
 

@@ -133,9 +133,16 @@ class TransactionPlay implements Play {
   }
 
   async take(step: Step): Promise<void> {
-    const producer = this.#producers[step.client]!
+    const producer = this.#producerOf(step)
     await this.#takeAs(step, producer)
     await rest(await this.#side.stage(), ...this.#ids)
+  }
+
+  /** Who speaks as itself is somebody who has a producer id, if there is anybody. */
+  #producerOf({ op, client, args }: Step): Producer {
+    const own = this.#producers[client]!
+    if (op === 'init' || args.who !== 'own' || own.producerId >= 0) return own
+    return this.#producers.find(({ producerId }) => producerId >= 0) ?? own
   }
 
   async #takeAs(step: Step, producer: Producer): Promise<void> {
