@@ -43,9 +43,9 @@ export interface ScanResult {
 
 /**
  * Walks the batches of a file from `from` on, in order, and stops at the first that is cut off or damaged. The view is
- * moved along and its buffer reused: `visit` must not keep it.
+ * moved along and its buffer reused: `visit` must not keep it. It may answer false to stop after the batch.
  */
-export function scanBatches(file: DiskFile, from: number, visit: (batch: BatchView) => void): ScanResult {
+export function scanBatches(file: DiskFile, from: number, visit: (batch: BatchView) => unknown): ScanResult {
   const fileBytes = file.sizeBytes()
   let buffer: Buffer = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, Math.max(0, fileBytes - from)))
   const view = new BatchView(buffer)
@@ -59,8 +59,8 @@ export function scanBatches(file: DiskFile, from: number, visit: (batch: BatchVi
       if (size === 0) break
       view.moveTo(buffer, position)
       if (!view.isCrcValid()) return { validBytes: at + position, damage: 'the checksum of a batch does not match' }
-      visit(view)
       position += size
+      if (visit(view) === false) return { validBytes: at + position, damage: undefined }
     }
     if (position === 0) {
       if (at + filled >= fileBytes) return { validBytes: at, damage: 'the last batch is cut off' }

@@ -14,7 +14,17 @@ interface Segment {
   sizeBytes: number
   /** Timestamp of the first batch, undefined while empty or, for old segments, unknown. */
   firstTimestampMs: number | undefined
+  /** Where every so many bytes a batch begins, ascending. */
+  places: Place[]
 }
+
+interface Place {
+  readonly offset: number
+  readonly positionBytes: number
+}
+
+/** How many bytes of the log there are to a place that is remembered. */
+const PLACE_EVERY_BYTES = 16 * 1024
 
 export interface MetadataLogOptions {
   readonly disk: Disk
@@ -53,7 +63,7 @@ export class MetadataLog {
       if (!match) continue
       const path = `${directory}/${name}`
       const sizeBytes = disk.stat(path)?.sizeBytes ?? 0
-      segments.push({ baseOffset: Number(match[1]), path, sizeBytes, firstTimestampMs: undefined })
+      segments.push({ baseOffset: Number(match[1]), path, sizeBytes, firstTimestampMs: undefined, places: [] })
     }
     segments.sort((a, b) => a.baseOffset - b.baseOffset)
     if (segments.length === 0) segments.push(makeSegment(disk, directory, 0))
@@ -109,7 +119,12 @@ export class MetadataLog {
       this.#lastEpoch = batch.partitionLeaderEpoch
       visit(batch)
     }
-    const { validBytes, damage } = scanBatches(file, 0, onBatch)
+    let positionBytes = 0
+    const { validBytes, damage } = scanBatches(file, 0, (batch) => {
+      onBatch(batch)
+      notePlace(segment, batch.baseOffset, positionBytes)
+      positionBytes += batch.sizeBytes
+    })
     if (!isLast) file.close()
     if (damage === undefined) return
     if (!isLast || this.#isFollowedByBatch(file, validBytes)) {
@@ -153,6 +168,7 @@ export class MetadataLog {
       this.#failure = `${segment.path} could not be synced: ${messageOf(error)}`
       throw new MetadataLogError(this.#failure)
     }
+    notePlace(segment, this.#endOffset, segment.sizeBytes)
     segment.sizeBytes += batch.length
     segment.firstTimestampMs ??= batchView.timestampMs
     this.#endOffset = batchView.nextOffset
@@ -190,6 +206,76 @@ export class MetadataLog {
     }
   }
 
+  /**
+   * The batches from the one with `offset` up to, but without, `upTo`, as many as fit `maxBytes`, but at least one where
+   * there is one. `offset` is at or past the log's start, `upTo` at most its end, and both where batches begin.
+   */
+  read(offset: number, upTo: number, maxBytes: number): Buffer {
+    const index = this.#segments.findLastIndex(({ baseOffset }) => baseOffset <= offset)
+    const segment = this.#segments[index]!
+    const isActive = index === this.#segments.length - 1
+    const file = isActive ? this.#active : this.#options.disk.open(segment.path, 'read')
+    const from = segment.places.findLast((place) => place.offset <= offset)?.positionBytes ?? 0
+    let startBytes = -1
+    let endBytes = -1
+    try {
+      let positionBytes = from
+      scanBatches(file, from, (batch) => {
+        const { baseOffset, nextOffset, sizeBytes } = batch
+        const begins = positionBytes
+        positionBytes += sizeBytes
+        if (baseOffset < offset) return true
+        if (nextOffset > upTo) return false
+        if (startBytes < 0) startBytes = begins
+        else if (positionBytes - startBytes > maxBytes) return false
+        endBytes = positionBytes
+        return endBytes - startBytes < maxBytes
+      })
+      const bytes = Buffer.allocUnsafe(Math.max(0, endBytes - startBytes))
+      if (bytes.length > 0) file.readSync(bytes, startBytes)
+      return bytes
+    } finally {
+      if (!isActive) file.close()
+    }
+  }
+
+  /** Cuts off what is at or past `offset`, where a batch begins; durable when it returns. Throws MetadataLogError. */
+  truncate(offset: number): void {
+    const { disk, directory } = this.#options
+    try {
+      while (this.#segments.length > 1 && this.#segments.at(-1)!.baseOffset >= offset) {
+        this.#active.close()
+        removeSegment(disk, this.#segments.pop()!)
+        this.#active = disk.open(this.#segments.at(-1)!.path, 'write')
+      }
+      const segment = this.#segments.at(-1)!
+      let keptBytes = 0
+      let epoch = 0
+      scanBatches(this.#active, 0, (batch) => {
+        if (batch.nextOffset > offset) return false
+        keptBytes += batch.sizeBytes
+        epoch = batch.partitionLeaderEpoch
+        return true
+      })
+      this.#active.truncate(keptBytes)
+      this.#active.syncNow()
+      disk.syncDirectory(directory)
+      segment.sizeBytes = keptBytes
+      segment.places = segment.places.filter((place) => place.offset < offset)
+      if (keptBytes === 0) segment.firstTimestampMs = undefined
+      this.#endOffset = offset
+      this.#lastEpoch = keptBytes > 0 ? epoch : this.#epochBefore(offset)
+      this.#keepEpochs((line) => Number(line.split(' ')[1]) < offset)
+    } catch (error) {
+      throw new MetadataLogError(`${directory} could not be cut off at offset ${offset}: ${messageOf(error)}`)
+    }
+  }
+
+  #epochBefore(offset: number): number {
+    const line = this.#epochLines().findLast((each) => Number(each.split(' ')[1]) < offset)
+    return Number(line?.split(' ')[0] ?? 0)
+  }
+
   /** Removes the segments that lie wholly before `offset`; the one being written stays. */
   removeBefore(offset: number): void {
     while (this.#segments.length > 1 && this.#segments[1]!.baseOffset <= offset) {
@@ -210,10 +296,13 @@ export class MetadataLog {
 
   /** Notes where an epoch begins, in the file that Apache Kafka keeps for it. */
   noteEpoch(epoch: number, startOffset: number): void {
+    this.#keepEpochs((line) => Number(line.split(' ')[0]) < epoch, `${epoch} ${startOffset}`)
+  }
+
+  #keepEpochs(isKept: (line: string) => boolean, ...added: string[]): void {
     const { disk, directory } = this.#options
-    const entries = this.#epochLines().filter((line) => Number(line.split(' ')[0]) < epoch)
-    entries.push(`${epoch} ${startOffset}`)
-    const text = `0\n${entries.length}\n${entries.join('\n')}\n`
+    const entries = [...this.#epochLines().filter(isKept), ...added]
+    const text = `0\n${entries.length}\n${entries.map((line) => `${line}\n`).join('')}`
     disk.replaceFile(`${directory}/${EPOCHS}`, Buffer.from(text))
   }
 
@@ -245,7 +334,12 @@ function makeSegment(disk: Disk, directory: string, baseOffset: number): Segment
   // Empty indexes keep Apache Kafka from warning about their absence before it rebuilds them.
   for (const suffix of ['.index', '.timeindex', '.log']) disk.open(stem + suffix, 'create').close()
   disk.syncDirectory(directory)
-  return { baseOffset, path: `${stem}.log`, sizeBytes: 0, firstTimestampMs: undefined }
+  return { baseOffset, path: `${stem}.log`, sizeBytes: 0, firstTimestampMs: undefined, places: [] }
+}
+
+function notePlace(segment: Segment, offset: number, positionBytes: number): void {
+  const last = segment.places.at(-1)?.positionBytes ?? -PLACE_EVERY_BYTES
+  if (positionBytes - last >= PLACE_EVERY_BYTES) segment.places.push({ offset, positionBytes })
 }
 
 function removeSegment(disk: Disk, segment: Segment): void {
