@@ -91,6 +91,29 @@ const altering: Scenario[] = [
     },
   },
   {
+    title: 'a share group begins before the start and after the end of the log',
+    api: 'AlterShareGroupOffsets',
+    run: async (probe, version, name) => {
+      const topicId = await topicOf(probe, name)
+      for (let i = 0; i < 3; i++) await write(probe, name, batch(3))
+      const partitions = [{ partitionIndex: 0, offset: 4 }]
+      await probe.quietly('DeleteRecords', 2, { topics: [{ name, partitions }], timeoutMs: 10_000 })
+      for (const [group, offset] of [
+        [`${name}-late`, 12],
+        [`${name}-early`, 1],
+      ] as const) {
+        await probe.send('AlterShareGroupOffsets', version, altered(group, starts(name, [0, offset])))
+        const member = new Member(probe.fork(), 2, group, topicId)
+        await member.fetch([at(0)], { maxWaitMs: 300 })
+        await member.fetch([], { maxWaitMs: 300 })
+        await write(probe, name, batch(6))
+        await member.fetch([], { maxWaitMs: 3000 })
+        const topics = [{ topicName: name, partitions: [0] }]
+        await probe.send('DescribeShareGroupOffsets', 1, { groups: [{ groupId: group, topics }] })
+      }
+    },
+  },
+  {
     title: 'offsets of share groups that cannot be altered',
     api: 'AlterShareGroupOffsets',
     run: async (probe, version, name) => {

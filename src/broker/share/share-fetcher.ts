@@ -1,6 +1,6 @@
 import type { SharePartitionKey } from '../../coordinator/share/share-records.ts'
 import type { Time } from '../../platform/time.ts'
-import { errors } from '../../protocol/errors.ts'
+import { errors, type KafkaError } from '../../protocol/errors.ts'
 import type { FetchParams, FetchResult, FetchSpec } from '../../replication/fetch-reader.ts'
 import { FetchWait } from '../../replication/purgatory.ts'
 import type { ReplicaManager } from '../../replication/replica-manager.ts'
@@ -140,7 +140,7 @@ export class ShareFetcher {
     try {
       const results = await this.#read(request, parts)
       const sizeBytes = results.reduce((sum, result) => sum + result.sizeBytes, 0)
-      const hasError = results.some(({ error }) => error !== errors.NONE)
+      const hasError = results.some(({ error }, index) => error !== errors.NONE && !isAhead(parts[index]!, error))
       if (!isLast && !hasError && sizeBytes < request.minBytes) return undefined
       isDone = true
       return this.#acquire(request, parts, results, failures)
@@ -235,6 +235,11 @@ export class ShareFetcher {
     })
     return { woken, wake }
   }
+}
+
+/** The group is to begin after the end of the log: members wait until there are records. */
+function isAhead({ working, fetchOffset }: ReadPart, error: KafkaError): boolean {
+  return error === errors.OFFSET_OUT_OF_RANGE && fetchOffset > working.partition.log.highWatermark
 }
 
 function failure({ topicId, partition }: SharePartitionKey, reason: unknown): ShareFetched {
