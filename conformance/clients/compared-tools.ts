@@ -128,7 +128,16 @@ const groups: ComparedRun[] = [
   compared('delete no group', 'kafka-consumer-groups', '--delete --group nobody'),
 ]
 
+const applications: ComparedRun[] = [
+  ...['--dry-run', '--to-earliest', '--shift-by 3'].map((how) =>
+    compared(how, 'kafka-streams-application-reset', `--application-id app --input-topics t,one ${how}`),
+  ),
+  compared('offsets of an application', 'kafka-consumer-groups', '--describe --group app'),
+]
+
 const cluster: ComparedRun[] = [
+  compared('status', 'kafka-metadata-quorum', 'describe --status', { shown: numbersMasked }),
+  compared('replication', 'kafka-metadata-quorum', 'describe --replication', { shown: numbersMasked }),
   compared('levels', 'kafka-features', 'describe', {
     shown: (output) => masked(output).map((line) => line.replace(/Epoch: \d+/, 'Epoch: N')),
   }),
@@ -263,6 +272,7 @@ export const comparedRuns: readonly ComparedRun[] = [
   ...filling,
   ...offsets,
   ...groups,
+  ...applications,
   ...cluster,
   ...transactions,
   ...shares,

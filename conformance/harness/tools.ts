@@ -38,6 +38,7 @@ const classes = {
   'kafka-verifiable-share-consumer': 'org.apache.kafka.tools.VerifiableShareConsumer',
   'kafka-e2e-latency': 'org.apache.kafka.tools.EndToEndLatency',
   'kafka-replica-verification': 'org.apache.kafka.tools.ReplicaVerificationTool',
+  'kafka-streams-application-reset': 'org.apache.kafka.tools.StreamsResetter',
   'transactional-message-copier': 'org.apache.kafka.tools.TransactionalMessageCopier',
 } as const
 
