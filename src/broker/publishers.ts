@@ -51,6 +51,8 @@ export function topicConfigOf(topic: string, config: BrokerConfig, image: Metada
 
 /** Keeps the replicas of this broker as the metadata says. */
 export class ReplicaPublisher implements MetadataPublisher {
+  /** Coordinators and others look for the replicas. */
+  readonly isAwaited = true
   readonly #replicas: ReplicaManager
   readonly #image: MetadataImage
 
@@ -59,7 +61,7 @@ export class ReplicaPublisher implements MetadataPublisher {
     this.#image = image
   }
 
-  onMetadataChange(delta: MetadataDelta): void {
+  onMetadataChange(delta: MetadataDelta): void | Promise<void> {
     const removed: PartitionState[] = []
     for (const topic of delta.topicsDeleted.values()) addStates(topic, topic.partitions.keys(), removed)
     const changed: PartitionState[] = []
@@ -68,8 +70,13 @@ export class ReplicaPublisher implements MetadataPublisher {
       if (topic !== undefined) addStates(topic, partitions, changed)
     }
     if (!delta.isInitial) this.#applyConfigs(delta)
-    this.#replicas.apply(changed, removed)
-    if (delta.isInitial) this.#replicas.setStraysAside()
+    const applied = this.#replicas.apply(changed, removed)
+    return delta.isInitial ? this.#begin(applied) : applied
+  }
+
+  async #begin(applied: void | Promise<void>): Promise<void> {
+    await applied
+    this.#replicas.setStraysAside()
   }
 
   #applyConfigs(delta: MetadataDelta): void {

@@ -230,7 +230,6 @@ export class LogManager {
     this.#moves.callOff(log.name)
     const path = this.#store.putAway(directory, log, ending)
     this.#store.unlist(directory, log)
-    this.#store.inDirectories((each) => each.writeHighWatermarks())
     return path
   }
 

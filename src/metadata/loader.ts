@@ -3,7 +3,7 @@ import type { CommitPosition, QuorumListener } from '../replication/raft/types.t
 import { MetadataImage } from './image.ts'
 import type { MetadataRecord } from './records.ts'
 import { snapshotRecords } from './snapshot-records.ts'
-import type { MetadataPublisher } from './types.ts'
+import type { MetadataDelta, MetadataPublisher } from './types.ts'
 
 /**
  * Keeps the image at what is committed, and tells the publishers. Records between the marks of a metadata transaction
@@ -16,6 +16,8 @@ export class MetadataLoader implements QuorumListener<MetadataRecord> {
   #transaction: MetadataRecord[] | undefined
   #isPublishing = false
   #applied: Promise<unknown> = Promise.resolve()
+  /** While a publisher is awaited, changes gather in the image. */
+  #isHeld = false
   /** Called when records that were appended will not be committed. */
   onAborted: () => void = () => {}
 
@@ -43,7 +45,9 @@ export class MetadataLoader implements QuorumListener<MetadataRecord> {
 
   /** Resolves when every change published so far has been applied on this node. */
   async applied(): Promise<void> {
+    const isGathering = this.#isHeld && !this.image.changes.isEmpty
     await this.#applied
+    if (isGathering) await this.#applied
   }
 
   onSnapshotLoad(): void {
@@ -91,15 +95,36 @@ export class MetadataLoader implements QuorumListener<MetadataRecord> {
   }
 
   #publish(): void {
-    if (!this.#isPublishing || this.image.changes.isEmpty) return
-    const delta = this.image.takeDelta()
-    const waiting: (void | Promise<void>)[] = [this.#applied.then(() => {})]
-    for (const publisher of this.#publishers) waiting.push(this.#tell(publisher, delta))
-    this.#applied = Promise.all(waiting)
+    if (!this.#isPublishing || this.#isHeld || this.image.changes.isEmpty) return
+    const before = this.#applied.then(() => {})
+    this.#applied = Promise.all([before, this.#tellFrom(0, this.image.takeDelta())])
+  }
+
+  /** Tells the publishers from one on, and, where one is awaited, the others and of other changes later. */
+  #tellFrom(first: number, delta: MetadataDelta): Promise<unknown> {
+    const waiting: (void | Promise<void>)[] = []
+    for (let index = first; index < this.#publishers.length; index++) {
+      const publisher = this.#publishers[index]!
+      const outcome = this.#tell(publisher, delta)
+      if (publisher.isAwaited && outcome !== undefined) {
+        this.#isHeld = true
+        waiting.push(outcome.then(() => this.#goOn(index + 1, delta)).then(() => {}))
+        break
+      }
+      waiting.push(outcome)
+    }
+    return Promise.all(waiting)
+  }
+
+  #goOn(next: number, delta: MetadataDelta): Promise<unknown> {
+    this.#isHeld = false
+    const rest = this.#tellFrom(next, delta)
+    this.#publish()
+    return rest
   }
 
   /** The change is committed, so a failure to apply it must not fail whoever made it. */
-  #tell(publisher: MetadataPublisher, delta: ReturnType<MetadataImage['takeDelta']>): void | Promise<void> {
+  #tell(publisher: MetadataPublisher, delta: MetadataDelta): void | Promise<void> {
     const failed = (error: unknown): void => {
       this.#logger.error(`a metadata change was not applied: ${error instanceof Error ? error.stack : String(error)}`)
     }

@@ -102,5 +102,10 @@ export interface MetadataDelta {
  * change; what it promises is awaited before the change is acknowledged to whoever asked for it.
  */
 export interface MetadataPublisher {
+  /**
+   * Whether those after it hear of a change only when this one's promise is kept, and everybody of later changes, too. By
+   * then the image may be past the change, and several later ones may come as one.
+   */
+  readonly isAwaited?: boolean
   onMetadataChange(delta: MetadataDelta): void | Promise<void>
 }

@@ -300,6 +300,42 @@ describe('ReplicaManager', () => {
     expect(replicas.get('topic', 3)).toBeUndefined()
   })
 
+  it('lets others have the event loop between many partitions', async () => {
+    const { create } = logs
+    let elapsedMs = 0
+    let pauses = 0
+    const { time } = environment
+    time.monotonicMs = () => elapsedMs
+    time.soon = (run) => {
+      pauses += 1
+      time.after(0, run)
+    }
+    logs.create = (topic, partition, topicId) => {
+      elapsedMs += 2
+      return create.call(logs, topic, partition, topicId)
+    }
+    const many = Array.from({ length: 10 }, (_, index) => state(index + 10))
+    const made = () => many.filter(({ partition }) => replicas.get('topic', partition) !== undefined).length
+    const applied = replicas.apply(many, [])
+    expect(applied).toBeInstanceOf(Promise)
+    expect(made()).toBe(3)
+    await environment.time.advance(0)
+    await applied
+    expect([made(), pauses]).toEqual([10, 3])
+  })
+
+  it('does not go back to what it could not do before', async () => {
+    const { create } = logs
+    logs.create = () => {
+      throw new LogError('KAFKA_STORAGE_ERROR', 'the disk is full')
+    }
+    replicas.apply([state(2)], [])
+    logs.create = create
+    replicas.apply([state(2, { leaderEpoch: 9 })], [])
+    await environment.time.advance(5000)
+    expect(replicas.get('topic', 2)!.leaderEpoch).toBe(9)
+  })
+
   it('sets logs aside that no partition has, and no others', async () => {
     logs.create('gone', 0, 'AAAAAAAAAAAAAAAAAAAAAA')
     replicas.setStraysAside()

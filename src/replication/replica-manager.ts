@@ -39,6 +39,9 @@ const NO_RECORD_ERRORS: readonly RecordError[] = []
 /** After a log could not be made (the disk was full, say), how long until it is tried again. */
 const RETRY_MS = 5000
 
+/** How long the event loop is held at most, but for a single partition. */
+const SLICE_MS = 5
+
 /** As in Apache Kafka, these refusals do not say where the log starts; all others do. */
 const REFUSED_WITHOUT_LOG_START: ReadonlySet<KafkaError> = new Set([
   errors.NOT_LEADER_OR_FOLLOWER,
@@ -72,6 +75,7 @@ export class ReplicaManager {
   /** Partitions whose log could not be made, by name. */
   readonly #unserved = new Map<string, PartitionState>()
   #retry: Scheduled | undefined
+  #isStopping = false
 
   constructor(options: ReplicaManagerOptions) {
     this.nodeId = options.nodeId
@@ -95,15 +99,40 @@ export class ReplicaManager {
   /**
    * Follows a change of the metadata log: partitions that are new here get a log, those known take over their state, and
    * those whose replicas no longer contain this broker go. A log that cannot be made leaves its partition unserved until
-   * it can.
+   * it can. A promise where there is so much to do that others get the event loop in between; the next change must wait
+   * for it.
    */
-  apply(changed: readonly PartitionState[], removed: readonly PartitionState[]): void {
-    for (const state of removed) this.#remove(state)
+  apply(changed: readonly PartitionState[], removed: readonly PartitionState[]): void | Promise<void> {
+    const steps = this.#steps(changed, removed)
+    if (this.#takeSteps(steps)) return undefined
+    return this.#takeRest(steps)
+  }
+
+  async #takeRest(steps: Generator<void>): Promise<void> {
+    do await new Promise<void>((resolve) => this.#time.soon(resolve))
+    while (!this.#isStopping && !this.#takeSteps(steps))
+  }
+
+  /** As many as there is time for; true after the last. */
+  #takeSteps(steps: Generator<void>): boolean {
+    const startMs = this.#time.monotonicMs()
+    while (!steps.next().done) if (this.#time.monotonicMs() - startMs >= SLICE_MS) return false
+    return true
+  }
+
+  *#steps(changed: readonly PartitionState[], removed: readonly PartitionState[]): Generator<void> {
+    for (const state of removed) {
+      this.#remove(state)
+      yield
+    }
     for (const state of changed) {
       const known = this.get(state.topic, state.partition)
+      // What is known now must not be overtaken by what was tried before.
+      if (this.#unserved.size > 0) this.#unserved.delete(`${state.topic}-${state.partition}`)
       if (!state.replicas.includes(this.nodeId)) this.#remove(state)
       else if (known?.topicId === state.topicId) known.update(state)
       else if (!this.#guard(state, () => this.#add(state))) this.#addLater(state)
+      yield
     }
   }
 
@@ -113,7 +142,7 @@ export class ReplicaManager {
       this.#retry = undefined
       const states = [...this.#unserved.values()]
       this.#unserved.clear()
-      this.apply(states, [])
+      void this.apply(states, [])
     })
   }
 
@@ -190,8 +219,9 @@ export class ReplicaManager {
     }
   }
 
-  /** Waiting fetches are answered with what there is, and none waits any more. */
+  /** Waiting fetches are answered with what there is, and none waits any more; nor is any log made or removed. */
   stopWaiting(): void {
+    this.#isStopping = true
     this.#reader.stopWaiting()
     this.#retry?.cancel()
     this.#unserved.clear()
