@@ -69,7 +69,7 @@ function sunk(sink: string): Set<string> {
   return new Set(linesOf(outputOf(sink)).map((line) => /[ab] round \d+ line \d+$/.exec(line)?.[0] ?? line))
 }
 
-/** Waits until a sink has everything, then compares the topics. */
+/** Waits until both sinks have everything, then compares the topics. */
 async function allArrived(what: string): Promise<void> {
   const lines = sources.flatMap((source) => source.lines)
   for (const sink of Object.keys(sinkConfigs)) {
@@ -101,7 +101,8 @@ test('connectors made by REST run on two workers, and the lines of both files ar
     await first.configure(`source-${name}`, config)
   }
   for (const [sink, consumer] of Object.entries(sinkConfigs)) {
-    const overridden = Object.entries({ ...consumer, 'metadata.max.age.ms': '1000' })
+    const common = { 'metadata.max.age.ms': '1000', 'isolation.level': 'read_committed' }
+    const overridden = Object.entries({ ...consumer, ...common })
     await second.configure(sink, {
       'connector.class': 'FileStreamSink',
       'tasks.max': '1',
