@@ -81,11 +81,15 @@ export interface GroupCoordinatorConfig {
 const MINUTE_MS = 60_000
 const ASSIGNOR_PACKAGE = 'org.apache.kafka.coordinator.group.assignor.'
 /** By every name that settings may give them. */
-const assignorNames: ReadonlyMap<string, string> = new Map([
+const consumerAssignors: ReadonlyMap<string, string> = new Map([
   ['uniform', 'uniform'],
   ['range', 'range'],
   [`${ASSIGNOR_PACKAGE}UniformAssignor`, 'uniform'],
   [`${ASSIGNOR_PACKAGE}RangeAssignor`, 'range'],
+])
+const shareAssignors: ReadonlyMap<string, string> = new Map([
+  ['simple', 'simple'],
+  [`${ASSIGNOR_PACKAGE}SimpleAssignor`, 'simple'],
 ])
 
 /**
@@ -96,6 +100,8 @@ export function groupCoordinatorConfig(
   config: BrokerConfig,
   overridesOf: (groupId: string) => Properties,
 ): GroupCoordinatorConfig {
+  // There is only one; another one must not be taken for it.
+  assignorNames(config, 'group.share.assignors', shareAssignors)
   return {
     minSessionTimeoutMs: config.get('group.min.session.timeout.ms'),
     maxSessionTimeoutMs: config.get('group.max.session.timeout.ms'),
@@ -107,7 +113,7 @@ export function groupCoordinatorConfig(
     writeTimeoutMs: config.get('offsets.commit.timeout.ms'),
     consumer: {
       maxGroupSize: config.get('group.consumer.max.size'),
-      assignors: config.get('group.consumer.assignors').map(assignorName),
+      assignors: assignorNames(config, 'group.consumer.assignors', consumerAssignors),
       migrationPolicy: config.get('group.consumer.migration.policy').toLowerCase() as MigrationPolicy,
       regexRefreshIntervalMs: config.get('group.consumer.regex.refresh.interval.ms'),
       paceOf: (groupId) => consumerPace(config, overridesOf(groupId)),
@@ -124,11 +130,16 @@ export function groupCoordinatorConfig(
   }
 }
 
-function assignorName(setting: string): string {
-  const name = assignorNames.get(setting)
-  if (name === undefined)
-    throw new ConfigError(`${setting} in group.consumer.assignors is not an assignor of this broker`)
-  return name
+function assignorNames(
+  config: BrokerConfig,
+  setting: 'group.consumer.assignors' | 'group.share.assignors',
+  known: ReadonlyMap<string, string>,
+): string[] {
+  return config.get(setting).map((each) => {
+    const name = known.get(each)
+    if (name === undefined) throw new ConfigError(`${each} in ${setting} is not an assignor of this broker`)
+    return name
+  })
 }
 
 function consumerPace(config: BrokerConfig, overrides: Properties): GroupPace {

@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import { errors } from '../../protocol/errors.ts'
-import { ShareBench } from './share-partition.testkit.ts'
+import { MemoryPersister, ShareBench } from './share-partition.testkit.ts'
 import { AcknowledgeType } from './share-partition.ts'
 
 const { gap, accept, release, reject, renew } = AcknowledgeType
 
 async function bench(...counts: readonly number[]): Promise<ShareBench> {
-  return await new ShareBench().append(...counts).load()
+  return await new ShareBench(new MemoryPersister()).append(...counts).load()
 }
 
 function refusal(error: { readonly name: string }) {
@@ -46,7 +46,7 @@ describe('acquiring (KIP-932)', () => {
   })
 
   test('a group begins where it is told to, not where the log does', async () => {
-    const b = new ShareBench().append(5, 5)
+    const b = new ShareBench(new MemoryPersister()).append(5, 5)
     b.persister.startOffset = 7
     await b.load()
     expect(b.fetch('a')).toEqual([[7, 9, 1]])

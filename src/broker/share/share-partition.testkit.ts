@@ -6,7 +6,7 @@ import { errors, type KafkaError } from '../../protocol/errors.ts'
 import type { OffsetRange } from './acquire.ts'
 import { type Acknowledgement, type ShareLimits, SharePartition } from './share-partition.ts'
 
-const KEY: SharePartitionKey = { groupId: 'g', topicId: 'kZ2nDsw0T_qn3bZd9sSSAA', partition: 0 }
+export const KEY: SharePartitionKey = { groupId: 'g', topicId: 'kZ2nDsw0T_qn3bZd9sSSAA', partition: 0 }
 
 /** Keeps the state of one share partition in memory, and fails when told to. */
 export class MemoryPersister implements SharePersister {
@@ -48,13 +48,19 @@ export class MemoryPersister implements SharePersister {
 }
 
 /** A share partition over a log of batches that are only offsets. */
-export class ShareBench {
-  readonly time = new VirtualTime()
-  readonly persister = new MemoryPersister()
+export class ShareBench<P extends SharePersister = MemoryPersister> {
+  readonly time: VirtualTime
+  readonly persister: P
   limits: ShareLimits = { deliveryCount: 5, recordLocks: 2000, lockDurationMs: 30_000, mayRenew: true }
   /** The record batches that are in the log. */
   log: OffsetRange[] = []
-  share = this.#make()
+  share: SharePartition
+
+  constructor(persister: P, time = new VirtualTime()) {
+    this.persister = persister
+    this.time = time
+    this.share = this.#make()
+  }
 
   #make(): SharePartition {
     return new SharePartition({
@@ -78,15 +84,24 @@ export class ShareBench {
   }
 
   async load(): Promise<this> {
-    await this.share.load()
+    await this.settle(this.share.load())
     return this
+  }
+
+  /** Waits for what the persister takes part in. */
+  async settle<T>(promise: Promise<T>): Promise<T> {
+    return await promise
   }
 
   /** Another leader takes over from what is stored. */
   async takeOver(): Promise<void> {
     this.share.fence()
     this.share = this.#make()
-    await this.share.load()
+    await this.load()
+  }
+
+  async release(memberId: string): Promise<void> {
+    await this.settle(this.share.release(memberId))
   }
 
   /** A fetch as the manager makes it: `[first, last, delivery count]` of what was acquired. */
@@ -106,6 +121,6 @@ export class ShareBench {
 
   acknowledge(memberId: string, firstOffset: number, lastOffset: number, ...types: readonly number[]): Promise<void> {
     const acknowledgement: Acknowledgement = { firstOffset, lastOffset, acknowledgeTypes: types }
-    return this.share.acknowledge(memberId, [acknowledgement])
+    return this.settle(this.share.acknowledge(memberId, [acknowledgement]))
   }
 }

@@ -1,8 +1,16 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { CoordinatorError } from '../../coordinator/coordinator-error.ts'
+import { MemoryCoordinatorLog } from '../../coordinator/memory-log.testkit.ts'
+import { ShareCoordinator } from '../../coordinator/share/share-coordinator.ts'
+import { LocalPersister, type SharePersister } from '../../coordinator/share/share-persister.ts'
+import { silentLogger } from '../../platform/logger.ts'
+import { VirtualTime } from '../../platform/virtual-time.ts'
 import { errors } from '../../protocol/errors.ts'
+import { BatchView } from '../../protocol/records/batch.ts'
+import { Codec } from '../../protocol/records/layout.ts'
 import { ShareError } from './share-error.ts'
-import { ShareBench } from './share-partition.testkit.ts'
+import { KEY, MemoryPersister, ShareBench } from './share-partition.testkit.ts'
 import { AcknowledgeType } from './share-partition.ts'
 
 const MEMBERS = ['a', 'b', 'c']
@@ -58,12 +66,16 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 
 /** What the members know: who has which record until when, and what is done with for good. */
 class Ledger {
-  readonly bench = new ShareBench().append(3, 4)
+  readonly bench: ShareBench<SharePersister>
+  readonly #fail: (isFailing: boolean) => void
   readonly held = new Map<number, { readonly member: string; untilMs: number }>()
   readonly done = new Set<number>()
   readonly deliveries = new Map<number, number>()
 
-  constructor() {
+  /** `fail`: the next write of the state fails, or not any more. */
+  constructor(bench: ShareBench<SharePersister>, fail: (isFailing: boolean) => void) {
+    this.bench = bench.append(3, 4)
+    this.#fail = fail
     this.bench.limits = { deliveryCount: DELIVERY_LIMIT, recordLocks: 12, lockDurationMs: LOCK_MS, mayRenew: true }
   }
 
@@ -102,7 +114,7 @@ class Ledger {
   }
 
   async acknowledge(member: string, from: number, to: number, type: number, fails = false): Promise<void> {
-    if (fails && type !== AcknowledgeType.renew) this.bench.persister.failures.push(errors.COORDINATOR_NOT_AVAILABLE)
+    this.#fail(fails && type !== AcknowledgeType.renew)
     const startOffset = this.bench.share.window.startOffset
     let isTaken = true
     try {
@@ -111,7 +123,7 @@ class Ledger {
       expect(reason).toBeInstanceOf(ShareError)
       isTaken = false
     }
-    this.bench.persister.failures.length = 0
+    this.#fail(false)
     if (!isTaken) return
     for (let offset = Math.max(from, startOffset); offset <= to; offset++) this.#taken(member, offset, type)
   }
@@ -135,7 +147,7 @@ class Ledger {
       const from = this.bench.share.window.startOffset + step.from
       await this.acknowledge(step.member, from, from + step.count - 1, step.type, step.fails)
     } else if (step.kind === 'leave') {
-      await this.bench.share.release(step.member)
+      await this.bench.release(step.member)
       for (const [offset, { member }] of this.held) if (member === step.member) this.held.delete(offset)
     } else if (step.kind === 'wait') await this.bench.time.advance(step.forMs)
     else {
@@ -161,14 +173,111 @@ class Ledger {
   }
 }
 
-test('a record has one owner at a time, what is done is not seen again, and nothing is lost', async () => {
-  await fc.assert(
-    fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
-      const ledger = new Ledger()
-      await ledger.bench.load()
-      for (const next of steps) await ledger.run(next)
-      await ledger.drain()
-    }),
-    { numRuns: 150 },
-  )
+const steps = fc.array(step, { maxLength: 40 })
+
+async function tell(ledger: Ledger, story: readonly Step[]): Promise<void> {
+  await ledger.bench.load()
+  for (const next of story) await ledger.run(next)
+  await ledger.drain()
+}
+
+const RULE = 'a record has one owner at a time, what is done is not seen again, and nothing is lost'
+
+test(RULE, async () => {
+  const check = async (story: readonly Step[]) => {
+    const persister = new MemoryPersister()
+    const fail = (isFailing: boolean) => {
+      persister.failures.splice(0, 1, ...(isFailing ? [errors.COORDINATOR_NOT_AVAILABLE] : []))
+    }
+    await tell(new Ledger(new ShareBench(persister), fail), story)
+  }
+  await fc.assert(fc.asyncProperty(steps, check), { numRuns: 150 })
+})
+
+/** A share coordinator, and the log that outlives it. Snapshots and prunings come often. */
+class DurableState {
+  readonly time = new VirtualTime()
+  readonly log = new MemoryCoordinatorLog()
+  readonly persister: SharePersister
+  #shares = this.#start()
+
+  constructor() {
+    const current = () => this.#shares
+    this.persister = new LocalPersister({
+      get shares() {
+        return current()
+      },
+      time: this.time,
+      hasTopic: () => true,
+      makeTopic: async () => errors.NONE.code,
+    })
+  }
+
+  #start(): ShareCoordinator {
+    return new ShareCoordinator({
+      log: this.log,
+      config: { updatesPerSnapshot: 3, coldSnapshotIntervalMs: 2000, pruneIntervalMs: 700, writeTimeoutMs: 5000 },
+      codec: Codec.none,
+      partitionCount: () => 1,
+      exists: () => true,
+      time: this.time,
+      logger: silentLogger,
+    })
+  }
+
+  async settle<T>(promise: Promise<T>): Promise<T> {
+    let isSettled = false
+    const note = () => {
+      isSettled = true
+    }
+    promise.then(note, note)
+    for (let i = 0; i < 20 && !isSettled; i++) await this.time.advance(0)
+    expect(isSettled, 'it ends without time passing').toBe(true)
+    return await promise
+  }
+
+  async load(): Promise<void> {
+    await this.settle(this.#shares.onElection(0, 0))
+  }
+
+  /** What is not in the log is gone. */
+  async crash(): Promise<void> {
+    this.#shares = this.#start()
+    await this.load()
+  }
+}
+
+class DurableBench extends ShareBench<SharePersister> {
+  readonly state: DurableState
+
+  constructor(state: DurableState) {
+    super(state.persister, state.time)
+    this.state = state
+  }
+
+  override settle<T>(promise: Promise<T>): Promise<T> {
+    return this.state.settle(promise)
+  }
+
+  /** The leader of the partition and the coordinator of its state crash together. */
+  override async takeOver(): Promise<void> {
+    await this.state.crash()
+    await super.takeOver()
+  }
+}
+
+test(`${RULE}, also by a coordinator that crashes, and whose log is pruned`, async () => {
+  let prunedCount = 0
+  const check = async (story: readonly Step[]) => {
+    const state = new DurableState()
+    await state.load()
+    await state.settle(state.persister.initialize(KEY, 0, -1))
+    const fail = (isFailing: boolean) => {
+      state.log.failures.splice(0, 1, ...(isFailing ? [new CoordinatorError(errors.MESSAGE_TOO_LARGE)] : []))
+    }
+    await tell(new Ledger(new DurableBench(state), fail), story)
+    if (new BatchView(state.log.batches.get(0)![0]!).baseOffset > 0) prunedCount++
+  }
+  await fc.assert(fc.asyncProperty(steps, check), { numRuns: 100 })
+  expect(prunedCount).toBeGreaterThan(0)
 })

@@ -6,8 +6,8 @@ import { atLeast, between, distinctNonEmpty } from '../validators.ts'
 export const shareSettings = {
   'group.share.assignment.interval.ms': int(1000, atLeast(0), 'medium', 'cluster-wide', 'works',
     'Shortest time between two assignments of a share group.'),
-  'group.share.assignors': list(['simple'], distinctNonEmpty, 'medium', 'read-only', 'ignored',
-    'The assignor of share groups; exactly one.'),
+  'group.share.assignors': list(['simple'], distinctNonEmpty, 'medium', 'read-only', 'works',
+    'The assignor of share groups; exactly one, and there is only `simple`.'),
   'group.share.delivery.count.limit': int(5, between(2, 10), 'medium', 'read-only', 'works',
     'How often a record is handed out before it counts as undeliverable.'),
   'group.share.heartbeat.interval.ms': int(5000, atLeast(1), 'medium', 'read-only', 'works',
