@@ -7,6 +7,7 @@ import { mixedMachine } from './mixed.ts'
 import { type Pair, startPair } from './pair.ts'
 import { describeFailure, playRefused, playSeed } from './run.ts'
 import { shareMachine } from './share.ts'
+import { streamsMachine } from './streams.ts'
 import { transactionMachine } from './transactions.ts'
 
 /** `OTTLA_FUZZ_SEED` is the first seed, `OTTLA_FUZZ_SEQUENCES` how many sequences of every theme are played. */
@@ -30,6 +31,7 @@ const machines: Readonly<Record<string, () => Machine>> = {
   'groups of the consumer protocol': () => consumerMachine(pair.topicIds),
   'groups of members of both protocols': () => mixedMachine(pair.topicIds),
   'share groups': () => shareMachine(pair.topicIds),
+  'streams groups': () => streamsMachine(pair.topicIds),
   'transactional and idempotent producers': () => transactionMachine,
 }
 

@@ -8,6 +8,12 @@ import { startOttla } from '../harness/ottla.ts'
 
 /** The topics that groups subscribe to, with their partitions. Their ids are the same on both brokers. */
 export const TOPICS: Readonly<Record<string, number>> = { 'fuzz-a': 4, 'fuzz-b': 3, 'fuzz-c': 6 }
+/** What Streams applications need besides; there already, or else brokers would make them at a time of their own. */
+const INTERNAL_TOPICS: Readonly<Record<string, number>> = {
+  'fuzz-a-changelog': 4,
+  'fuzz-b-changelog': 3,
+  'fuzz-b-by-key': 3,
+}
 
 /**
  * Nothing may happen by itself while a sequence runs: no timeout, no delay. And in Apache Kafka requests are handled one
@@ -29,6 +35,12 @@ const OVERRIDES = {
   'group.share.assignment.interval.ms': '0',
   'group.share.max.session.timeout.ms': '3600000',
   'group.share.session.timeout.ms': '3600000',
+  'group.streams.max.size': '5',
+  'group.streams.num.standby.replicas': '1',
+  'group.streams.initial.rebalance.delay.ms': '0',
+  'group.streams.assignment.interval.ms': '0',
+  'group.streams.max.session.timeout.ms': '3600000',
+  'group.streams.session.timeout.ms': '3600000',
 }
 
 export interface Pair {
@@ -45,7 +57,7 @@ export async function startPair(): Promise<Pair> {
   const first = await startOttla({ home, overrides: OVERRIDES })
   const topicIds = new Map<string, string>()
   const probe = new Probe(first)
-  for (const [topic, partitions] of Object.entries(TOPICS)) {
+  for (const [topic, partitions] of Object.entries({ ...TOPICS, ...INTERNAL_TOPICS })) {
     topicIds.set(topic, await makeTopic(probe, topic, { partitions }))
   }
   probe.close()

@@ -1,3 +1,4 @@
+import { errors } from '../../src/protocol/errors.ts'
 import type { Body } from '../differential/probe.ts'
 import { internal, subtopology, topology } from '../differential/scenarios/streams-tools.ts'
 import {
@@ -31,7 +32,7 @@ const joined = {
 }
 const stateful = { stateChangelogTopics: [internal('fuzz-a-changelog')] }
 
-/** What whole applications are made of; a sequence is about one of them. All topics are there. */
+/** What whole applications are made of; a sequence is about one of them. */
 const APPLICATIONS: readonly Body[] = [
   topology([subtopology('0', ['fuzz-a'])], 1),
   topology([subtopology('0', ['fuzz-a'], stateful)], 1),
@@ -40,7 +41,8 @@ const APPLICATIONS: readonly Body[] = [
     [
       subtopology('0', ['fuzz-b'], { repartitionSinkTopics: ['fuzz-b-by-key'] }),
       subtopology('1', ['fuzz-b'], joined),
-      subtopology('2', ['fuzz-a', 'fuzz-c'], stateful),
+      subtopology('2', ['fuzz-a'], stateful),
+      subtopology('3', ['fuzz-a', 'fuzz-c']),
     ],
     1,
   ),
@@ -48,6 +50,8 @@ const APPLICATIONS: readonly Body[] = [
   topology([subtopology('0', ['fuzz-a', 'fuzz-b'], { copartitionGroups: [pairOf(0, 1)] })], 1),
   topology([subtopology('0', ['fuzz-c'], stateful)], 1),
 ]
+/** The topics of the others are missing or do not suit. */
+const READY_APPLICATIONS = 4
 /** How often sequences are about each. */
 const APPLICATION_OF = [0, 1, 2, 3, 1, 2, 3, 3, 0, 1, 2, 3, 4, 2, 3, 5, 1, 2, 3, 6]
 
@@ -116,6 +120,14 @@ const BEATS = {
   'leave static': 0.4,
   'epoch -3': 0.3,
 }
+/** What also those send that are not in the group. */
+const STAYS_OUT = ['without topology', 'no timeout', 'joins with tasks', 'leave', 'leave static', 'epoch -3']
+/** After these a client knows that it is not in the group. */
+const OUT: readonly number[] = [
+  errors.UNKNOWN_MEMBER_ID.code,
+  errors.FENCED_MEMBER_EPOCH.code,
+  errors.GROUP_ID_NOT_FOUND.code,
+]
 const OPS = { ...OFFSET_OPS, beat: 34, 'describe streams': 3 }
 
 function pairOf(...sourceTopics: number[]) {
@@ -169,13 +181,16 @@ class StreamsPlay implements Play {
   readonly #topicIds: ReadonlyMap<string, string>
   readonly #clients: readonly Client[]
   readonly #application: Body
+  readonly #isReady: boolean
 
   constructor(side: Side, topicIds: ReadonlyMap<string, string>) {
     this.groupId = side.name
     this.#side = side
     this.#topicIds = topicIds
     const seed = Number(side.name.split('-')[1])
-    this.#application = APPLICATIONS[APPLICATION_OF[seed % APPLICATION_OF.length]!]!
+    const application = APPLICATION_OF[seed % APPLICATION_OF.length]!
+    this.#application = APPLICATIONS[application]!
+    this.#isReady = application < READY_APPLICATIONS
     this.#clients = Array.from({ length: CLIENTS }, (_, index) => ({
       who: `thread ${index}`,
       memberId: `m${index}`,
@@ -192,7 +207,7 @@ class StreamsPlay implements Play {
     const client = this.#clients[step.client]!
     const other = this.#clients[(step.client + 1) % this.#clients.length]!
     const speaker = speakerOf(step, client, other, [])
-    if (step.op === 'beat') await this.#beat(step, client, speaker)
+    if (step.op === 'beat') await this.#beat(joining(step, client), client, speaker)
     else if (step.op === 'describe streams') await this.#describe(client.who)
     else await takeOffsetStep(this.#side, this.groupId, step, client.who, speaker, this.#topicIds)
   }
@@ -206,7 +221,8 @@ class StreamsPlay implements Play {
 
   async #describe(who: string): Promise<void> {
     const normal = ({ groups }: Body) => {
-      for (const { members } of groups ?? []) {
+      for (const { members, topology: described } of groups ?? []) {
+        forgetCounts(described)
         sortMembers(this.#side, members)
         for (const { assignment, targetAssignment, clientTags } of members) {
           for (const tasks of [assignment, targetAssignment]) sortTasks(tasks)
@@ -221,7 +237,10 @@ class StreamsPlay implements Play {
     const body = this.#bodyOf(step, client, speaker)
     const note = `${step.args.kind} as ${JSON.stringify([body.memberId, body.memberEpoch])}`
     const answer = await this.#side.ask(client.who, 'StreamsGroupHeartbeat', 0, body, { note, normal: sortAnswer })
-    if (answer.errorCode === 0 && body.memberId === client.memberId) heard(client, answer)
+    if (body.memberId !== client.memberId) return
+    if (answer.errorCode === 0) heard(client, answer)
+    else if (OUT.includes(answer.errorCode))
+      Object.assign(client, { generation: 0, assigned: NO_TASKS, before: NO_TASKS })
   }
 
   #bodyOf({ args }: Step, client: Client, { memberId, generation, instanceId }: Speaker): Body {
@@ -258,7 +277,8 @@ class StreamsPlay implements Play {
       offsets: { taskOffsets: [{ subtopologyId: '0', partition: 0, offset: 1 }] },
       'other process': { processId: 'p2', ...assigned },
       'other rack': { rackId: 'rack', ...assigned },
-      'other endpoint': { userEndpoint: { host: `${memberId}.example`, port: 1 }, ...assigned },
+      // Where topics do not suit, Apache Kafka has no answer for a group with endpoints.
+      'other endpoint': { ...(this.#isReady ? { userEndpoint: { host: memberId, port: 1 } } : {}), ...assigned },
       'other tags': { clientTags: [tag('a', '1'), tag('b', '2')], ...assigned },
       'same tag twice': { clientTags: [tag('a', '1'), tag('a', '2')], ...assigned },
       'lost endpoints': { endpointInformationEpoch: -1 },
@@ -272,6 +292,13 @@ class StreamsPlay implements Play {
   }
 }
 
+/** Who is not in the group has to join before anything else. */
+function joining(step: Step, client: Client): Step {
+  const { generation, kind } = step.args
+  if (client.generation > 0 || generation !== 'own' || STAYS_OUT.includes(String(kind))) return step
+  return { ...step, args: { ...step.args, kind: 'join' } }
+}
+
 function heard(client: Client, { memberEpoch, endpointInformationEpoch, ...answer }: Body): void {
   client.generation = Math.max(memberEpoch, 0)
   client.endpointEpoch = endpointInformationEpoch
@@ -283,6 +310,16 @@ function heard(client: Client, { memberEpoch, endpointInformationEpoch, ...answe
   const { activeTasks, standbyTasks, warmupTasks } = structuredClone(answer)
   client.before = client.assigned
   client.assigned = { activeTasks, standbyTasks, warmupTasks }
+}
+
+/**
+ * Apache Kafka tells the partitions of internal topics from the first record on that it writes for any group after it
+ * has found them out.
+ */
+function forgetCounts(described: Body | null): void {
+  for (const { stateChangelogTopics, repartitionSourceTopics } of described?.subtopologies ?? []) {
+    for (const topic of [...stateChangelogTopics, ...repartitionSourceTopics]) topic.partitions = 0
+  }
 }
 
 /** Brokers take subtopologies, members and topics from hash tables. */

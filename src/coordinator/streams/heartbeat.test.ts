@@ -273,6 +273,14 @@ describe('KIP-1071: topologies and their topics', () => {
     expect(harness.records()).toEqual([])
   })
 
+  test('two tags of one key are refused', async () => {
+    const harness = await StreamsHarness.paced()
+    const thread = new Thread(harness, 'm1')
+    await thread.beat()
+    const clientTags = ['1', '2'].map((value) => ({ key: 'zone', value }))
+    expect(await thread.beat({ clientTags })).toBe(errors.UNKNOWN_SERVER_ERROR.code)
+  })
+
   test('tasks that the topology does not have are refused', async () => {
     const harness = await StreamsHarness.paced()
     const thread = new Thread(harness, 'm1')

@@ -236,9 +236,16 @@ function withRequest(member: StreamsMember, client: ClientContext, request: Requ
     clientId: client.clientId,
     clientHost: client.clientHost,
     processId: request.processId ?? member.processId,
-    clientTags: tags === null ? member.clientTags : new Map(tags.map(({ key, value }) => [key, value])),
+    clientTags: tags === null ? member.clientTags : tagsByKey(tags),
     userEndpoint: userEndpoint ?? member.userEndpoint,
   }
+}
+
+/** No client says the same key twice. */
+function tagsByKey(tags: readonly { readonly key: string; readonly value: string }[]): Map<string, string> {
+  const byKey = new Map(tags.map(({ key, value }) => [key, value]))
+  if (byKey.size < tags.length) throw new CoordinatorError(errors.UNKNOWN_SERVER_ERROR)
+  return byKey
 }
 
 /** undefined where the member does not say. */
