@@ -67,7 +67,7 @@ export class ReplicaPublisher implements MetadataPublisher {
     const changed: PartitionState[] = []
     for (const [topicId, partitions] of delta.partitionsChanged) {
       const topic = this.#image.topics.byId(topicId)
-      if (topic !== undefined) addStates(topic, partitions, changed)
+      if (topic !== undefined) addStates(topic, partitions, changed, delta.isInitial)
     }
     if (!delta.isInitial) this.#applyConfigs(delta)
     const applied = this.#replicas.apply(changed, removed)
@@ -90,11 +90,11 @@ export class ReplicaPublisher implements MetadataPublisher {
   }
 }
 
-function addStates(topic: TopicImage, partitions: Iterable<number>, into: PartitionState[]): void {
+function addStates(topic: TopicImage, partitions: Iterable<number>, into: PartitionState[], hadLog = false): void {
   for (const number of partitions) {
     const image = topic.partitions.get(number)
     if (image === undefined) continue
     const { partition, leader, leaderEpoch, replicas, isr } = image
-    into.push({ topic: topic.name, topicId: topic.id, partition, leader, leaderEpoch, replicas, isr })
+    into.push({ topic: topic.name, topicId: topic.id, partition, leader, leaderEpoch, replicas, isr, hadLog })
   }
 }

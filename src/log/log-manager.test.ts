@@ -45,6 +45,22 @@ describe('the logs of a broker', () => {
     expect(() => openManager(environment)).toThrow(/^None of the log directories can be used: \/a \(EIO.*\)$/)
   })
 
+  it('make no empty log of a partition that may be in a directory that failed', () => {
+    const environment = testEnvironment()
+    const directories = ['/a', '/b']
+    const before = openManager(environment, { directories })
+    before.create('t', 0, TOPIC_ID, DEFAULT_CONFIG)
+    before.abandon()
+    environment.disk.fault = (_, path) => (path.startsWith('/a/t-0') ? 'EIO' : undefined)
+    const manager = openManager(environment, { directories })
+    expect(manager.describe().map(({ failure }) => failure !== undefined)).toEqual([true, false])
+    expect(() => manager.create('t', 0, TOPIC_ID, DEFAULT_CONFIG, true)).toThrow(
+      /because log directories \/a are offline/,
+    )
+    expect(manager.create('new', 0, TOPIC_ID, DEFAULT_CONFIG).directory).toBe('/b/new-0')
+    manager.abandon()
+  })
+
   it('leaves the metadata log alone', () => {
     const environment = testEnvironment()
     environment.disk.makeDirectory('/a/__cluster_metadata-0')

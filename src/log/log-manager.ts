@@ -128,11 +128,18 @@ export class LogManager {
 
   /**
    * A log for a partition, in the directory that has the fewest; the one there is, if there is one. Throws LogError
-   * KAFKA_STORAGE_ERROR.
+   * KAFKA_STORAGE_ERROR, also where the partition `hadLog` that may be in a directory that failed: an empty one would look
+   * as if everything had been deleted.
    */
-  create(topic: string, partition: number, topicId: string, config: LogConfig): PartitionLog {
+  create(topic: string, partition: number, topicId: string, config: LogConfig, hadLog = false): PartitionLog {
     const known = this.get(topic, partition)
     if (known) return known
+    const failed = this.#store.directories.filter(({ failure }) => failure !== undefined)
+    if (hadLog && failed.length > 0) {
+      const paths = failed.map(({ path }) => path).join(',')
+      const what = `Can not create log for ${topic}-${partition} because log directories ${paths} are offline`
+      throw new LogError('KAFKA_STORAGE_ERROR', what)
+    }
     const directory = this.#directoryForNew(partitionKey(topic, partition))
     try {
       directory.forget(topic, partition)

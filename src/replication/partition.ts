@@ -30,6 +30,8 @@ export interface PartitionState {
   readonly leaderEpoch: number
   readonly replicas: readonly number[]
   readonly isr: readonly number[]
+  /** Whether this broker has had a log of it, as far as it knows. [false] */
+  readonly hadLog?: boolean
 }
 
 /** A partition of which this broker has a replica: its log, and its part in the replication of it. */

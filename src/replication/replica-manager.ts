@@ -15,7 +15,8 @@ export interface ReplicaConfig {
 /** What the replica manager needs of the log store. Its operations throw LogError KAFKA_STORAGE_ERROR. */
 export interface Logs {
   get(topic: string, partition: number): PartitionLogApi | undefined
-  create(topic: string, partition: number, topicId: string, config: LogConfig): PartitionLogApi
+  /** `hadLog`: its log may be where it cannot be seen now. */
+  create(topic: string, partition: number, topicId: string, config: LogConfig, hadLog?: boolean): PartitionLogApi
   delete(topic: string, partition: number): void
   /** Takes a log out of use, but keeps what is in it. */
   setAside(topic: string, partition: number): void
@@ -168,7 +169,7 @@ export class ReplicaManager {
       this.#logs.setAside(topic, partition)
       log = undefined
     }
-    if (log === undefined) log = this.#logs.create(topic, partition, topicId, config.log)
+    if (log === undefined) log = this.#logs.create(topic, partition, topicId, config.log, state.hadLog)
     else if (log.offline === undefined) {
       if (log.topicId === '') log.assignTopicId(topicId)
       log.updateConfig(config.log)
