@@ -10,8 +10,8 @@ import {
   flinkCoordinates,
   jars,
   kafkaCoordinates,
-  kafkaVersion,
   streamsCoordinates,
+  streamsVersions,
   unpacked,
 } from './maven.ts'
 import { pidDir } from './process.ts'
@@ -24,7 +24,7 @@ const preparations: Record<string, () => Promise<unknown>> = {
     await jars(kafkaCoordinates)
     await jars(connectCoordinates)
     for (const version of clientVersions) await jars(clientCoordinates(version))
-    await jars(streamsCoordinates(kafkaVersion))
+    for (const version of streamsVersions) await jars(streamsCoordinates(version))
     await jars(flinkCoordinates)
     await unpacked(apicurioArchive)
   },

@@ -34,6 +34,9 @@ export function clientCoordinates(version: string): readonly string[] {
   return [`org.apache.kafka:kafka-clients:${version}`, 'org.slf4j:slf4j-simple:1.7.36']
 }
 
+/** The versions of Kafka Streams that are tested. */
+export const streamsVersions: readonly string[] = [kafkaVersion, '3.9.1', '2.8.2']
+
 /** Kafka Streams of one version, with RocksDB. */
 export function streamsCoordinates(version: string): readonly string[] {
   return [`org.apache.kafka:kafka-streams:${version}`, 'org.slf4j:slf4j-simple:1.7.36']

@@ -6,9 +6,9 @@ import { sleep } from '../harness/process.ts'
 import { startTarget } from '../harness/target.ts'
 import { randomFrom } from '../kill/ledger.ts'
 import { createTopics } from '../transactions/topics.ts'
-import { brokerSettings, Driver, groupProtocols, groupSettings, Instance, type OutputRecord } from './apps.ts'
+import { brokerSettings, Driver, groupProtocols, groupSettings, Instance } from './apps.ts'
+import { countsOf, expectedCounts, inOrder, partitionCount, Text } from './words.ts'
 
-const PARTITIONS = 4
 const KILLS = Number(process.env.OTTLA_STREAMS_KILLS ?? 20)
 const seed = Number(process.env.OTTLA_KILL_SEED ?? Date.now() % 1_000_000)
 const longestPauseMs = 400
@@ -21,47 +21,6 @@ afterEach(async () => {
   await driver?.stop()
   await broker?.stop()
 })
-
-/** Lines of words, some of which are more frequent than others; and how often each word was written. */
-class Text {
-  readonly counts: Map<string, number> = new Map()
-  wordCount = 0
-  private lineCount = 0
-  private readonly random: () => number
-
-  constructor(random: () => number) {
-    this.random = random
-  }
-
-  write(lines: number): void {
-    for (let i = 0; i < lines; i++) {
-      const words = Array.from({ length: 4 }, () => `w${Math.floor(300 * this.random() ** 2)}`)
-      for (const word of words) this.counts.set(word, (this.counts.get(word) ?? 0) + 1)
-      this.wordCount += words.length
-      // Times of today: a broker that starts knows no producer any more whose last record is older than a day.
-      driver!.write('lines', this.lineCount++ % PARTITIONS, Date.now(), '', words.join(' '))
-    }
-  }
-}
-
-/** The counts of each word in the order of the output: 1, 2, 3 ... if every word was counted exactly once. */
-function countsOf(records: readonly OutputRecord[]): Map<string, number[]> {
-  const counts = new Map<string, number[]>()
-  for (const { key, value } of records) {
-    const soFar = counts.get(key) ?? []
-    soFar.push(Number(value))
-    counts.set(key, soFar)
-  }
-  return counts
-}
-
-function expectedCounts(text: Text): Map<string, number[]> {
-  return new Map([...text.counts].map(([word, count]) => [word, Array.from({ length: count }, (_, i) => i + 1)]))
-}
-
-function inOrder(records: readonly OutputRecord[]): OutputRecord[] {
-  return [...records].sort((a, b) => a.partition - b.partition || a.offset - b.offset)
-}
 
 async function allCounted(text: Text): Promise<void> {
   await driver!.flush()
@@ -107,11 +66,11 @@ test.each(groupProtocols)(
     console.log(`seed ${seed}`)
     const random = randomFrom(seed)
     broker = await startTarget({ overrides: brokerSettings })
-    await createTopics(broker, ['lines', 'counts'], PARTITIONS)
+    await createTopics(broker, ['lines', 'counts'], partitionCount)
     driver = await Driver.start(kafkaVersion, broker, ['counts'])
     const settings = { ...groupSettings(protocol), 'processing.guarantee': 'exactly_once_v2' }
     instances = [1, 2].map(() => new Instance('WordCount', broker!, 'word-count', kafkaVersion, settings))
-    const text = new Text(random)
+    const text = new Text(driver, random)
     text.write(100)
     for (const instance of instances) await instance.start()
     await writeUntil(killAgainAndAgain(random), text)
