@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { Refusal } from '../controller/result.ts'
+import { type MutationQuota, Refusal } from '../controller/result.ts'
 import { silentLogger } from '../platform/logger.ts'
 import { VirtualTime } from '../platform/virtual-time.ts'
 import { errors } from '../protocol/errors.ts'
@@ -17,8 +17,10 @@ function makeTopics(bad: Readonly<Record<string, string | null>> = {}) {
   const time = new VirtualTime()
   const asked: CreateTopicsRequest['topics'][] = []
   const answers: (() => void)[] = []
-  const createTopics = (request: CreateTopicsRequest) => {
+  const quotas: (MutationQuota | undefined)[] = []
+  const createTopics = (request: CreateTopicsRequest, mutations?: MutationQuota) => {
     asked.push(request.topics)
+    quotas.push(mutations)
     const topics = request.topics.map(({ name }) => {
       const errorCode = name in bad ? errors.INVALID_CONFIG.code : 0
       return { name, errorCode, errorMessage: bad[name] ?? null }
@@ -31,7 +33,7 @@ function makeTopics(bad: Readonly<Record<string, string | null>> = {}) {
     for (const each of answers.splice(0)) each()
     await time.advance(0)
   }
-  return { topics: new StreamsTopics({ createTopics }, time, silentLogger), time, asked, answer }
+  return { topics: new StreamsTopics({ createTopics }, time, silentLogger), time, asked, quotas, answer }
 }
 
 test('what is being made is not asked for again until that is over', async () => {
@@ -67,6 +69,14 @@ test('what has failed is left alone for a while, and members are told why', asyn
   expect(topics.failures(both)).toEqual([])
   topics.create(both, PAUSE_MS)
   expect(asked).toHaveLength(2)
+})
+
+test('the quota of the client that asks is the one that counts', () => {
+  const { topics, quotas } = makeTopics()
+  const quota = { take: () => true }
+  topics.create([topic('a')], PAUSE_MS, quota)
+  topics.create([topic('b')], PAUSE_MS)
+  expect(quotas).toEqual([quota, undefined])
 })
 
 test('only so many failures are remembered', async () => {

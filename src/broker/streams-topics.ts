@@ -1,5 +1,5 @@
 import type { Controller } from '../controller/controller.ts'
-import { Refusal, wholeOutcome } from '../controller/result.ts'
+import { type MutationQuota, Refusal, wholeOutcome } from '../controller/result.ts'
 import type { InternalTopic } from '../coordinator/streams/topology/types.ts'
 import type { Logger } from '../platform/logger.ts'
 import type { Time } from '../platform/time.ts'
@@ -34,12 +34,15 @@ export class StreamsTopics {
     this.#logger = logger
   }
 
-  /** Starts to make those of `topics` that nobody makes and that have not failed within the last `pauseMs`. */
-  create(topics: readonly InternalTopic[], pauseMs: number): void {
+  /**
+   * Starts to make those of `topics` that nobody makes and that have not failed within the last `pauseMs`. `mutations`
+   * limits how many partitions are made.
+   */
+  create(topics: readonly InternalTopic[], pauseMs: number, mutations?: MutationQuota): void {
     const missing = topics.filter(({ name }) => !this.#underWay.has(name) && this.#failure(name) === undefined)
     if (missing.length === 0) return
     for (const { name } of missing) this.#underWay.add(name)
-    void this.#create(missing, pauseMs)
+    void this.#create(missing, pauseMs, mutations)
   }
 
   /** By name, why those of `topics` that have failed lately were not made. */
@@ -50,10 +53,10 @@ export class StreamsTopics {
     })
   }
 
-  async #create(missing: readonly InternalTopic[], pauseMs: number): Promise<void> {
+  async #create(missing: readonly InternalTopic[], pauseMs: number, mutations?: MutationQuota): Promise<void> {
     try {
-      const topics = missing.map(newTopic)
-      const response = await this.#controller.createTopics({ topics, timeoutMs: TIMEOUT_MS, validateOnly: false })
+      const request = { topics: missing.map(newTopic), timeoutMs: TIMEOUT_MS, validateOnly: false }
+      const response = await this.#controller.createTopics(request, mutations)
       for (const { name, errorCode, errorMessage } of response.topics) {
         if (errorCode !== errors.NONE.code) this.#fail(name, errorMessage || errorOfCode(errorCode).message, pauseMs)
       }

@@ -1,9 +1,12 @@
 import { makeTopic, range, type Scenario, settled } from '../scenario.ts'
 import {
   beat,
+  beatUntil,
   configureGroup,
   describeGroup,
   internal,
+  isMissing,
+  isReady,
   join,
   leave,
   newThread,
@@ -13,6 +16,7 @@ import {
   subtopology,
   topicFor,
   topology,
+  untilFailed,
   untilGroup,
   untilThere,
   wordCount,
@@ -242,7 +246,7 @@ const topologies: Scenario[] = [
       await join(probe, a, wordCount(name))
       await describeGroup(probe, name, 'not ready')
       await untilThere(probe, internals)
-      await beat(probe, a)
+      await beatUntil(probe, a, 'ready', isReady)
       await join(probe, b, wordCount(name))
       for (const _ of range(3)) for (const thread of [a, b]) await beat(probe, thread)
       await describeGroup(probe, name)
@@ -267,13 +271,14 @@ const topologies: Scenario[] = [
       await join(probe, thread, joined)
       await beat(probe, thread, {}, 'missing')
       await describeGroup(probe, name, 'missing')
-      for (const source of sources) await makeTopic(probe, source, { partitions: 2 })
-      await settled(probe)
-      await beat(probe, thread, {}, 'there')
+      // In one request: nobody hears of some of them only.
+      const topics = sources.map((source) => ({ name: source, numPartitions: 2, replicationFactor: 1 }))
+      const created = await probe.quietly('CreateTopics', 7, { topics, timeoutMs: 10_000 })
+      for (const { name: topic, topicId } of created.topics) probe.learn(topicId, `<id of ${topic}>`)
+      await beatUntil(probe, thread, 'there', isReady)
       await describeGroup(probe, name, 'there')
       await probe.quietly('DeleteTopics', 5, { topicNames: [sources[2]], timeoutMs: 10_000 })
-      await settled(probe)
-      await beat(probe, thread, {}, 'gone')
+      await beatUntil(probe, thread, 'gone', isMissing)
       await beat(probe, thread, {}, 'gives up')
       await describeGroup(probe, name, 'gone')
     },
@@ -288,8 +293,7 @@ const topologies: Scenario[] = [
       await beat(probe, thread)
       const topics = [{ name, count: 4, assignments: null }]
       await probe.quietly('CreatePartitions', 3, { topics, timeoutMs: 10_000, validateOnly: false })
-      await settled(probe)
-      await beat(probe, thread)
+      await beatUntil(probe, thread, 'more', ({ activeTasks }) => activeTasks !== null)
       await describeGroup(probe, name)
     },
   },
@@ -299,7 +303,12 @@ const topologies: Scenario[] = [
     run: async (probe, _, name) => {
       await makeTopic(probe, `${name}-changelog`, { partitions: 1 })
       await makeTopic(probe, `${name}-2`, { partitions: 2 })
-      await topicFor(probe, name, 3)
+      await topicFor(
+        probe,
+        name,
+        3,
+        ['a', 'b', 'c'].map((group) => `${name}-${group}`),
+      )
       await join(probe, newThread(`${name}-a`, 'm1'), stateful(name), {}, 'changelog')
       const together = [{ sourceTopics: [0, 1], sourceTopicRegex: [], repartitionSourceTopics: [] }]
       const joined = topology([subtopology('0', [name, `${name}-2`], { copartitionGroups: together })])
@@ -319,14 +328,28 @@ const topologies: Scenario[] = [
       const wrong = internal(`${name}-c`, { topicConfigs: [{ key: 'cleanup.policy', value: 'no' }] })
       const thread = newThread(name, 'm1')
       const more = { stateChangelogTopics: [wrong] }
-      const first = await join(probe, thread, topology([subtopology('0', [name], more)]))
-      for (let attempt = 0; attempt < 500; attempt++) {
-        const body = { groupId: name, memberId: 'm1', memberEpoch: first.memberEpoch, endpointInformationEpoch: 0 }
-        const { status } = await probe.quietly('StreamsGroupHeartbeat', 0, body)
-        if (status.some(({ statusDetail }: { statusDetail: string }) => statusDetail.includes('failed'))) break
-        await new Promise((resolve) => setTimeout(resolve, 20))
-      }
+      await join(probe, thread, topology([subtopology('0', [name], more)]))
+      await untilFailed(probe, thread)
       await beat(probe, thread, {}, 'told why')
+    },
+  },
+  {
+    title: 'internal topics beyond the quota of the client',
+    api,
+    run: async (probe, _, name) => {
+      await topicFor(probe, `${name}-1`, 30, [`${name}-a`])
+      await topicFor(probe, `${name}-2`, 1, [`${name}-b`])
+      probe.clientId = name
+      const entity = [{ entityType: 'client-id', entityName: name }]
+      const ops = [{ key: 'controller_mutation_rate', value: 1, remove: false }]
+      await probe.quietly('AlterClientQuotas', 1, { entries: [{ entity, ops }], validateOnly: false })
+      await settled(probe)
+      const [a, b] = [newThread(`${name}-a`, 'm1'), newThread(`${name}-b`, 'm1')]
+      await join(probe, a, stateful(`${name}-1`), {}, 'the last that is allowed')
+      await untilThere(probe, [`${name}-1-changelog`])
+      await join(probe, b, stateful(`${name}-2`), {}, 'beyond it')
+      await untilFailed(probe, b)
+      await describeGroup(probe, `${name}-b`, 'beyond it')
     },
   },
   {
@@ -353,6 +376,7 @@ const topologies: Scenario[] = [
     api,
     run: async (probe, _, name) => {
       await topicFor(probe, name, 2)
+      await settled(probe)
       const copartitioned = (sourceTopics: number[], repartitionSourceTopics: number[]) => ({
         copartitionGroups: [{ sourceTopics, sourceTopicRegex: [], repartitionSourceTopics }],
       })

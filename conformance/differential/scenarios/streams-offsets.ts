@@ -97,7 +97,7 @@ const requests: Scenario[] = [
     title: 'described and listed among others',
     api: 'StreamsGroupDescribe',
     run: async (probe, version, name) => {
-      await topicFor(probe, name, 1)
+      await topicFor(probe, name, 1, [`${name}-s`, `${name}-e`])
       const thread = newThread(`${name}-s`, 'm1')
       await join(probe, thread, stateless(name))
       await join(probe, newThread(`${name}-n`, 'm1'), stateless(`${name}-missing`))

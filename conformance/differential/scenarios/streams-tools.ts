@@ -1,8 +1,12 @@
 import type { Body, Probe } from '../probe.ts'
-import { makeTopic, settled } from '../scenario.ts'
+import { makeTopic } from '../scenario.ts'
 
 const GROUP = 32
 const SET = 0
+/** MISSING_SOURCE_TOPICS */
+const MISSING = 1
+/** No group is configured like that but to be recognised. */
+const MARKER_INTERVAL_MS = 7654
 
 /** A thread of an application, as the broker has it. */
 export interface Thread {
@@ -93,24 +97,72 @@ export function leave(probe: Probe, thread: Thread, more: Body = {}): Promise<Bo
   return beat(probe, thread, { ...SILENT, memberEpoch: -1, ...more }, 'leaves')
 }
 
-/** Apache Kafka's coordinator hears of a topic a little after its leader does. */
-export async function topicFor(probe: Probe, name: string, partitions: number): Promise<void> {
+/**
+ * Makes a topic, and waits until the coordinators of the groups have heard of it: in Apache Kafka a little after its leader
+ * has. The groups are not there yet, and not afterwards.
+ */
+export async function topicFor(probe: Probe, name: string, partitions: number, groups = [name]): Promise<void> {
   await makeTopic(probe, name, { partitions })
-  await settled(probe)
+  for (const groupId of groups) {
+    await scouted(probe, groupId, name, ({ status }) => status.every(({ statusCode }: Body) => statusCode !== MISSING))
+  }
 }
+
+/** A member that is gone again afterwards, and its group with it, asks until it is answered as it should be. */
+async function scouted(probe: Probe, groupId: string, source: string, is: (response: Body) => boolean): Promise<void> {
+  const scout = newThread(groupId, 'scout')
+  const { groupId: _, memberId, endpointEpoch: endpointInformationEpoch } = scout
+  const who = { groupId, memberId, endpointInformationEpoch }
+  const ask = (body: Body) => probe.quietly('StreamsGroupHeartbeat', 0, { ...who, ...body })
+  for (let attempt = 0; ; attempt++) {
+    const response = await ask(joinBody(scout, stateless(source)))
+    if (response.errorCode === 0 && is(response)) break
+    if (attempt > 1000) throw new Error(`${groupId}: ${JSON.stringify(response)}`)
+    await pause()
+  }
+  await ask({ memberEpoch: -1 })
+  await probe.quietly('DeleteGroups', 2, { groupsNames: [groupId] })
+}
+
+/** Heartbeats until one is answered as it should be, which is the one that is compared; those before change nothing. */
+export async function beatUntil(
+  probe: Probe,
+  thread: Thread,
+  note: string,
+  is: (response: Body) => boolean,
+): Promise<Body> {
+  for (let attempt = 0; attempt < 1000; attempt++) {
+    const response = await beat(probe, thread, {}, note)
+    if (is(response)) return response
+    probe.transcript.pop()
+    await pause()
+  }
+  throw new Error(`${thread.groupId}: ${note}: it does not come to that`)
+}
+
+export const isMissing = ({ status }: Body) => status.some(({ statusCode }: Body) => statusCode === MISSING)
+export const isReady = ({ status }: Body) => status.length === 0
 
 /** Until the broker has made the topics, which nobody waits for. */
 export async function untilThere(probe: Probe, names: readonly string[]): Promise<void> {
-  for (let attempt = 0; attempt < 500; attempt++) {
+  for (let attempt = 0; attempt < 1000; attempt++) {
     const topics = names.map((name) => ({ name }))
     const found = await probe.quietly('Metadata', 9, { topics, allowAutoTopicCreation: false })
-    if (found.topics.every(({ errorCode, partitions }: Body) => errorCode === 0 && partitions.length > 0)) {
-      await settled(probe)
-      return
-    }
+    if (found.topics.every(({ errorCode, partitions }: Body) => errorCode === 0 && partitions.length > 0)) return
     await pause()
   }
   throw new Error(`the broker has not made ${names.join(', ')}`)
+}
+
+/** Until the member is told that its topics could not be made. */
+export async function untilFailed(probe: Probe, { groupId, memberId, memberEpoch }: Thread): Promise<void> {
+  for (let attempt = 0; attempt < 500; attempt++) {
+    const body = { groupId, memberId, memberEpoch, endpointInformationEpoch: 0 }
+    const { status } = await probe.quietly('StreamsGroupHeartbeat', 0, body)
+    if (status.some(({ statusDetail }: Body) => statusDetail.includes('Creation failed'))) return
+    await pause()
+  }
+  throw new Error(`${groupId} is not told why it has no topics`)
 }
 
 /** With the members in the order of their ids. */
@@ -132,12 +184,23 @@ export async function untilGroup(probe: Probe, groupId: string, is: (group: Body
   throw new Error(`group ${groupId} has not come to what it should be`)
 }
 
+/** A marker is told apart from those before it. */
+let markers = 0
+
+/** Returns when the values are in force, as another group's are that was configured after it. */
 export async function configureGroup(probe: Probe, name: string, values: Record<string, string>): Promise<void> {
+  markers++
+  const marker = `${name}-marker-${markers}`
+  await setConfigs(probe, name, values)
+  await setConfigs(probe, marker, { 'streams.heartbeat.interval.ms': String(MARKER_INTERVAL_MS) })
+  await scouted(probe, marker, marker, ({ heartbeatIntervalMs }) => heartbeatIntervalMs === MARKER_INTERVAL_MS)
+}
+
+async function setConfigs(probe: Probe, name: string, values: Record<string, string>): Promise<void> {
   const configs = Object.entries(values).map(([key, value]) => ({ name: key, configOperation: SET, value }))
   const resources = [{ resourceType: GROUP, resourceName: name, configs }]
   const { responses } = await probe.quietly('IncrementalAlterConfigs', 1, { resources })
   if (responses[0].errorCode !== 0) throw new Error(`group ${name}: ${responses[0].errorMessage}`)
-  await settled(probe)
 }
 
 function pause(): Promise<void> {

@@ -9,10 +9,12 @@ import {
 } from '../../protocol/messages/streams-group-heartbeat.ts'
 import { clientOf } from '../client-of.ts'
 import { isStreamsProtocolEnabled } from '../group-protocols.ts'
-import { defineHandler, type Services } from '../types.ts'
+import { defineHandler, type RequestContext, type Services } from '../types.ts'
 
 /** How many topics that could not be made a member is told of. */
 const MAX_TOLD_FAILURES = 3
+/** The version of CreateTopics from which on what is beyond a quota is refused (KIP-599). */
+const STRICT_QUOTA = 6
 /** A topic that could not be made is not tried again for so many heartbeats. */
 const PAUSE_HEARTBEATS = 2
 
@@ -25,7 +27,7 @@ export const handler = defineHandler({
     const errorMessage = topicsFault(request)
     if (errorMessage !== undefined) return { errorCode: errors.STREAMS_INVALID_TOPOLOGY.code, errorMessage }
     const heartbeat = await services.groups.streamsHeartbeat(clientOf(context), request)
-    return heartbeat.topicsToCreate.length === 0 ? heartbeat.response : createTopics(heartbeat, services)
+    return heartbeat.topicsToCreate.length === 0 ? heartbeat.response : createTopics(heartbeat, context, services)
   },
   failed: (_, errorCode) => ({ errorCode }),
 })
@@ -49,9 +51,12 @@ function topicsFault({ topology }: StreamsGroupHeartbeatRequest): string | undef
 
 function createTopics(
   { response, topicsToCreate }: StreamsHeartbeat,
-  { streamsTopics }: Services,
+  context: RequestContext,
+  { streamsTopics, quotas }: Services,
 ): StreamsGroupHeartbeatResponseInput {
-  streamsTopics.create(topicsToCreate, PAUSE_HEARTBEATS * (response.heartbeatIntervalMs ?? 0))
+  // What is beyond the client's quota is not made; the heartbeat itself is not slowed down by that.
+  const mutations = quotas.mutations({ ...context, apiVersion: STRICT_QUOTA }, STRICT_QUOTA)
+  streamsTopics.create(topicsToCreate, PAUSE_HEARTBEATS * (response.heartbeatIntervalMs ?? 0), mutations)
   const failures = streamsTopics.failures(topicsToCreate)
   if (failures.length === 0) return response
   const told = failures.slice(0, MAX_TOLD_FAILURES).map(([name, why]) => `${name} (${why})`)
