@@ -20,6 +20,8 @@ export interface Failure {
   readonly what: readonly string[]
 }
 
+type Sides = readonly [ottla: Side, oracle: Side]
+
 let runs = 0
 
 export function stepsOf(machine: Machine, seed: number): Step[] {
@@ -52,8 +54,7 @@ export async function play(
     const plays = await Promise.all(sides.map((side) => machine.start(side)))
     for (let at = 0; at <= steps.length; at++) {
       const step = steps[at]
-      await Promise.all(plays.map((each) => (step === undefined ? each.look() : each.take(step))))
-      const what = await compare(sides)
+      const what = await playStep(sides, plays, step)
       if (what.length > 0) return { machine: machine.name, seed, steps: steps.slice(0, at + 1), at, what }
     }
     await endOf(plays)
@@ -61,6 +62,16 @@ export async function play(
   } finally {
     for (const side of sides) side.close()
   }
+}
+
+/** One step, or the last look; answers what differs, or what went wrong. */
+async function playStep(sides: Sides, plays: readonly Play[], step: Step | undefined): Promise<string[]> {
+  const taken = plays.map((each) => (step === undefined ? each.look() : each.take(step)))
+  const wrong: string[] = []
+  for (const outcome of await Promise.allSettled(taken)) {
+    if (outcome.status === 'rejected') wrong.push(String(outcome.reason))
+  }
+  return wrong.length > 0 ? wrong : compare(sides)
 }
 
 /**
@@ -122,7 +133,7 @@ async function endOf(plays: readonly Play[]): Promise<void> {
   await Promise.all(plays.map((each) => each.end()))
 }
 
-async function compare([ottla, oracle]: readonly [Side, Side]): Promise<string[]> {
+async function compare([ottla, oracle]: Sides): Promise<string[]> {
   await catchUp(ottla, oracle)
   await catchUp(oracle, ottla)
   const [ours, theirs] = [ottla.takeAnswers(), oracle.takeAnswers()]

@@ -116,6 +116,8 @@ class SharePlay implements Play {
 
   async #beat({ args }: Step, client: Client, { memberId, generation }: Speaker): Promise<void> {
     const names = SUBSCRIPTIONS[String(args.subscription)]
+    // Who is not in the group has to join before anything else.
+    const kind = client.generation === 0 && args.generation === 'own' && args.kind !== 'leave' ? 'join' : args.kind
     const bodies: Record<string, Body> = {
       join: { memberEpoch: JOINING, subscribedTopicNames: names },
       nothing: {},
@@ -124,16 +126,17 @@ class SharePlay implements Play {
       'epoch -3': { memberEpoch: -3 },
       'long behind': { memberEpoch: Math.max(generation - 2, 1) },
     }
-    const request = { groupId: this.#groupId, memberId, memberEpoch: generation, ...bodies[String(args.kind)] }
+    const request = { groupId: this.#groupId, memberId, memberEpoch: generation, ...bodies[String(kind)] }
     const answer = await this.#side.ask(client.who, 'ShareGroupHeartbeat', 1, request, {
-      note: `${args.kind} as ${JSON.stringify([memberId, generation])}`,
+      note: `${kind} as ${JSON.stringify([memberId, generation])}`,
       // Who has which is up to the order of hash tables; and so is whether it has changed.
       normal: (response) => {
         response.assignment = null
       },
     })
     if (answer.errorCode !== 0) return
-    if (memberId === client.memberId) client.generation = Math.max(answer.memberEpoch, 0)
+    const told = this.#clients.find((one) => one.memberId === memberId)
+    if (told !== undefined) told.generation = Math.max(answer.memberEpoch, 0)
     await this.#untilInitialized()
   }
 

@@ -25,6 +25,9 @@ const OPS = {
   offsets: 2,
 }
 
+/** What producers without a transactional id have no use for. */
+const OF_TRANSACTIONS = new Set(['add', 'add-offsets', 'commit-offsets', 'end'])
+
 /** As whom a producer speaks. */
 const IDENTITIES = { own: 16, 'old epoch': 1.5, 'next epoch': 0.7, foreign: 0.7, unknown: 0.5, 'no epoch': 0.3, old: 1 }
 
@@ -138,11 +141,13 @@ class TransactionPlay implements Play {
     await rest(await this.#side.stage(), ...this.#ids)
   }
 
-  /** Who speaks as itself is somebody who has a producer id, if there is anybody. */
+  /** Who speaks as itself is somebody who has a producer id, and a transactional one where it needs that, if anybody has. */
   #producerOf({ op, client, args }: Step): Producer {
     const own = this.#producers[client]!
-    if (op === 'init' || args.who !== 'own' || own.producerId >= 0) return own
-    return this.#producers.find(({ producerId }) => producerId >= 0) ?? own
+    const needsId = OF_TRANSACTIONS.has(op)
+    const can = (one: Producer) => one.producerId >= 0 && (!needsId || one.transactionalId !== null)
+    if (op === 'init' || args.who !== 'own' || can(own)) return own
+    return this.#producers.find(can) ?? own
   }
 
   async #takeAs(step: Step, producer: Producer): Promise<void> {

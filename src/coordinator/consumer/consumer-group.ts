@@ -181,13 +181,16 @@ export class ConsumerGroup extends ModernGroup<ConsumerMember> {
     return this.subscriptionsWith(changes)
   }
 
-  /** What most members prefer, `fallback` where none says. `current` stands in the place of the member that it follows. */
-  preferredAssignor(fallback: string, replaced?: ConsumerMember, current?: ConsumerMember): string {
+  /** What most members prefer, `fallback` where none says. `current`: a member as it will be, or the one in its place. */
+  preferredAssignor(fallback: string, current?: ConsumerMember): string {
+    const replacedId = this.staticMember(current?.instanceId ?? null)?.id
     const votes = new Map<string, number>()
     const vote = (name: string | null) => {
       if (name !== null) votes.set(name, (votes.get(name) ?? 0) + 1)
     }
-    for (const member of this.members()) if (member.id !== replaced?.id) vote(member.serverAssignor)
+    for (const member of this.members()) {
+      if (member.id !== current?.id && member.id !== replacedId) vote(member.serverAssignor)
+    }
     if (current !== undefined) vote(current.serverAssignor)
     let preferred = fallback
     let most = 0

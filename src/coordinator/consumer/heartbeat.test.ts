@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { LogError } from '../../log/append-error.ts'
 import { errors } from '../../protocol/errors.ts'
 import { commitPartition } from '../harness.testkit.ts'
 import { Consumer, ConsumerHarness, settleGroup } from './consumer.testkit.ts'
@@ -54,6 +55,21 @@ describe('KIP-848: joining', () => {
     await settleGroup([old, late])
     // By the order of ids; the uniform assignor would have left 0 and 1 where they were.
     expect(late.owned.get(topicId)).toEqual([0, 1])
+  })
+
+  test('a static member that is replaced has no vote any more', async () => {
+    const { harness, topicId } = await started()
+    const other = new Consumer(harness, 'a', { subscribedTopicNames: ['topic'], serverAssignor: 'uniform' })
+    const gone = new Consumer(harness, 'z', { subscribedTopicNames: ['topic'], serverAssignor: 'uniform' }, 'i')
+    const back = new Consumer(harness, 'y', { subscribedTopicNames: ['topic', 'none'], serverAssignor: 'range' }, 'i')
+    await other.beat()
+    await gone.beat()
+    await settleGroup([other, gone])
+    await gone.leave(-2)
+    await back.beat()
+    await settleGroup([other, back])
+    // By range static members come first; by the uniform assignor it would have kept what it had: 2 and 3.
+    expect(back.owned.get(topicId)).toEqual([0, 1])
   })
 
   test('a heartbeat that changes nothing writes nothing and tells no assignment', async () => {
@@ -204,6 +220,17 @@ describe('KIP-848: leaving', () => {
       { groupId: 'group', errorCode: 0 },
     ])
     expect((await harness.describeConsumers()).errorCode).toBe(errors.GROUP_ID_NOT_FOUND.code)
+  })
+
+  test('a member whose leaving could not be written down is out after its session', async () => {
+    const { harness } = await started()
+    const consumer = new Consumer(harness, 'a')
+    await consumer.beat()
+    harness.log.failures.push(new LogError('KAFKA_STORAGE_ERROR', 'broken'))
+    expect((await consumer.leave()).errorCode).toBe(errors.NOT_COORDINATOR.code)
+    expect((await harness.describeConsumers()).members).toHaveLength(1)
+    await harness.pass(45_000)
+    expect((await harness.describeConsumers()).members).toEqual([])
   })
 
   test('a member that does not revoke is out after its rebalance timeout', async () => {

@@ -99,7 +99,7 @@ export class MemberUpdate {
   #assignAll(update: Update, epoch: number): Assignment {
     const { group, old, current, records } = update
     const { config, topics, time } = this.#context
-    const name = group.preferredAssignor(config.consumer.assignors[0]!, old, current)
+    const name = group.preferredAssignor(config.consumer.assignors[0]!, current)
     const members = this.#assignableMembers(group, current)
     const isEven = isHomogeneous(
       regexCountsAfter(group, regexOf(old), regexOf(current)),
