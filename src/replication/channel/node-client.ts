@@ -36,6 +36,7 @@ export interface NodeClientOptions {
 interface Pending {
   readonly api: Api
   readonly body: (version: number) => InputOf<Message>
+  readonly minVersion: number
   readonly resolve: (answer: { version: number; response: MessageOf<Message> }) => void
   readonly reject: (error: RequestError) => void
   timer: Scheduled | undefined
@@ -76,14 +77,15 @@ export class NodeClient {
     return this.#waiting.length + this.#sent.length
   }
 
-  /** `body` gets the version that is used. Rejects with RequestError. */
+  /** `body` gets the version that is used, `minVersion` at least. Rejects with RequestError. */
   request<Request extends Message, Response extends Message>(
     api: Api<Request, Response>,
     body: (version: number) => InputOf<Request>,
+    minVersion = 0,
   ): Promise<{ version: number; response: MessageOf<Response> }> {
     if (this.#isClosed) return Promise.reject(this.#failure('disconnected', 'is closed'))
     return new Promise((resolve, reject) => {
-      const pending = { api, body, resolve, reject, version: -1, correlationId: -1, timer: undefined }
+      const pending = { api, body, minVersion, resolve, reject, version: -1, correlationId: -1, timer: undefined }
       this.#start(pending as unknown as Pending)
     })
   }
@@ -122,7 +124,17 @@ export class NodeClient {
     const resolve = ({ response }: { response: MessageOf<Message> }): void => {
       this.#learn(response as unknown as VersionsAnswer, version)
     }
-    const pending: Pending = { api, body, resolve, reject() {}, timer: undefined, version, correlationId: -1 }
+    const correlationId = -1
+    const pending: Pending = {
+      api,
+      body,
+      minVersion: 0,
+      resolve,
+      reject() {},
+      timer: undefined,
+      version,
+      correlationId,
+    }
     this.#write(pending, version)
   }
 
@@ -145,9 +157,9 @@ export class NodeClient {
 
   #send(pending: Pending): void {
     const version = commonVersion(pending.api, this.#versions!.get(pending.api.key))
-    if (version === undefined) {
+    if (version === undefined || version < pending.minVersion) {
       pending.timer?.cancel()
-      pending.reject(this.#failure('unsupported version', `knows no version of ${pending.api.name} that is known here`))
+      pending.reject(this.#failure('unsupported version', `knows no version of ${pending.api.name} that is wanted`))
     } else this.#write(pending, version)
   }
 

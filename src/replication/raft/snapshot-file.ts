@@ -80,6 +80,43 @@ export class SnapshotBuilder {
   }
 }
 
+/** A snapshot that comes piece by piece, under another name until it is whole. */
+export class PartialSnapshot {
+  readonly #disk: Disk
+  readonly #directory: string
+  readonly #path: string
+  readonly #file: DiskFile
+
+  constructor(disk: Disk, directory: string, id: SnapshotId) {
+    this.#disk = disk
+    this.#directory = directory
+    this.#path = snapshotPath(directory, id)
+    disk.remove(this.#partialPath)
+    this.#file = disk.open(this.#partialPath, 'create')
+  }
+
+  get #partialPath(): string {
+    return this.#path.slice(0, -SUFFIX.length) + PARTIAL_SUFFIX
+  }
+
+  write(bytes: Buffer, positionBytes: number): void {
+    this.#file.writeSync([bytes], positionBytes)
+  }
+
+  /** Durable when it returns. */
+  finish(): void {
+    this.#file.syncNow()
+    this.#file.close()
+    this.#disk.rename(this.#partialPath, this.#path)
+    this.#disk.syncDirectory(this.#directory)
+  }
+
+  discard(): void {
+    this.#file.close()
+    this.#disk.remove(this.#partialPath)
+  }
+}
+
 /** Writes under another name, syncs, and renames: a snapshot is there whole or not at all. */
 export async function writeSnapshot(
   disk: Disk,

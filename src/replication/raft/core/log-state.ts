@@ -66,6 +66,12 @@ export class LogState {
     return this.#snapshots.some((known) => known.offset === offset && known.epoch === epoch)
   }
 
+  /** Which epoch wrote the record at `offset`, or the snapshot that covers it. */
+  epochOf(offset: number): number {
+    const entry = this.#epochs.findLast((each) => each.offset <= offset)
+    return entry?.epoch ?? this.#snapshots.findLast((snapshot) => snapshot.offset <= offset + 1)?.epoch ?? 0
+  }
+
   append(epoch: number, nextOffset: number): void {
     if (epoch > (this.#epochs.at(-1)?.epoch ?? -1)) {
       this.#epochs = [...this.#epochs, { epoch, offset: this.#endOffset }]

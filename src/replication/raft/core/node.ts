@@ -330,6 +330,13 @@ export class RaftNode {
     this.effects.push({ type: 'commit', highWatermark: offset })
   }
 
+  /** What was appended and is not on stable storage will not be: nobody has seen it. */
+  dropUnwritten(): void {
+    const { durableOffset } = this.log
+    this.log.truncate(durableOffset)
+    this.history.truncateFrom(durableOffset)
+  }
+
   /** Cuts the log off. Throws RaftInvariantError for what is committed. */
   truncate(toOffset: number): void {
     if (toOffset < this.highWatermark) {

@@ -298,7 +298,7 @@ export class SimulatedQuorum {
         disk.snapshots = [{ id: effect.snapshot, bytes }]
         disk.batches = []
         disk.startOffset = effect.snapshot.offset
-        node.raft!.snapshotControls(bytes, effect.snapshot)
+        node.raft!.snapshotControls(new BatchView(bytes), effect.snapshot)
         break
       }
       case 'send':

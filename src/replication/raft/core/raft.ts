@@ -1,5 +1,5 @@
 import { errors } from '../../../protocol/errors.ts'
-import { BatchView } from '../../../protocol/records/batch.ts'
+import type { BatchView } from '../../../protocol/records/batch.ts'
 import type { SnapshotId } from '../types.ts'
 import { replayControls } from './control-records.ts'
 import {
@@ -221,6 +221,23 @@ export class Raft {
   }
 
   /**
+   * An append, and all after it, could not be written; the log ends at `log.durableOffset` again. A leader whose first
+   * record it was gives up: it could never know what is committed.
+   */
+  writeFailed(nowMs: number): void {
+    const node = this.#node
+    node.dropUnwritten()
+    if (node.role.name === 'leader') {
+      const { state } = node.role
+      const change = state.change?.lastOffset
+      const result = { error: errors.UNKNOWN_SERVER_ERROR, message: 'the metadata log cannot be written' }
+      if (change !== undefined && change >= node.log.endOffset) finishChange(node, state, result)
+      if (node.log.endOffset <= state.epochStartOffset) node.becomeResigned(node.role, nowMs)
+    }
+    this.tick(nowMs)
+  }
+
+  /**
    * Appends a batch of `recordCount` records, made for `log.endOffset` and `epoch`. Answers the offset of the last;
    * undefined where this node does not lead, and nothing was appended.
    */
@@ -238,8 +255,8 @@ export class Raft {
   }
 
   /** A snapshot that was fetched has been read: this control batch is in it. */
-  snapshotControls(batch: Buffer, snapshot: SnapshotId): void {
-    replayControls(new BatchView(batch), this.#node.history, snapshot.offset - 1)
+  snapshotControls(batch: BatchView, snapshot: SnapshotId): void {
+    replayControls(batch, this.#node.history, snapshot.offset - 1)
   }
 
   /** Gives the leadership up, if this node has it. */

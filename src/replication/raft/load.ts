@@ -1,0 +1,79 @@
+import { replayControls } from './core/control-records.ts'
+import { type EpochStart, LogState } from './core/log-state.ts'
+import { VoterHistory } from './core/voters.ts'
+import type { MetadataLog } from './metadata-log.ts'
+import type { QuorumNodeOptions } from './quorum-options.ts'
+import type { SnapshotStore } from './snapshot-store.ts'
+import { MetadataLogError } from './types.ts'
+
+const LOG_DIRECTORY = '__cluster_metadata-0'
+
+/**
+ * What the core has to know of a metadata log and its snapshots. Throws MetadataLogError where something is missing or
+ * damaged: starting on metadata that is not all there would be to forget topics that were acknowledged.
+ */
+export function loadLog(
+  options: QuorumNodeOptions,
+  log: MetadataLog,
+  snapshots: SnapshotStore,
+): { log: LogState; history: VoterHistory } {
+  const directory = `${options.directory}/${LOG_DIRECTORY}`
+  const history = new VoterHistory(options.staticVoters)
+  const { latest } = snapshots
+  if (log.startOffset > (latest?.offset ?? 0)) {
+    throw new MetadataLogError(
+      `${directory}: the log starts at offset ${log.startOffset} and no snapshot covers what was before`,
+    )
+  }
+  if (latest !== undefined) {
+    snapshots.read(
+      latest,
+      (batch) => replayControls(batch, history, latest.offset - 1),
+      () => {},
+    )
+  }
+  const epochs: EpochStart[] = []
+  log.load(latest?.offset ?? 0, (batch) => {
+    if (batch.isControl) replayControls(batch, history)
+    const epoch = batch.partitionLeaderEpoch
+    if (epoch > (epochs.at(-1)?.epoch ?? -1)) epochs.push({ epoch, offset: batch.baseOffset })
+  })
+  // A snapshot fetched from another leader may be ahead of the log.
+  if (latest !== undefined && log.endOffset < latest.offset) log.restartAt(latest.offset, latest.epoch)
+  checkEnd(options, directory, log)
+  checkVoters(options, directory, history)
+  return { log: new LogState(log.startOffset, log.endOffset, epochs, snapshots.ids), history }
+}
+
+function checkEnd(options: QuorumNodeOptions, directory: string, log: MetadataLog): void {
+  const { endOffset } = log
+  const epochStart = log.lastEpochStart()
+  if (endOffset < epochStart) {
+    throw new MetadataLogError(
+      `${directory}: the log ends at offset ${endOffset}, but an epoch began at ${epochStart}: records are lost`,
+    )
+  }
+  if (endOffset > 0) return
+  const partition = options.platform.disk.list(options.directory).find(({ name, isDirectory }) => {
+    return isDirectory && name !== LOG_DIRECTORY && /-\d+$/.test(name)
+  })
+  if (partition === undefined) return
+  throw new MetadataLogError(
+    `${directory}: the log is empty, though there are partitions such as ${partition.name}: its records are lost`,
+  )
+}
+
+/** A voter whose disk was wiped has forgotten what it voted for and what it said it had: it must not vote as the old one. */
+function checkVoters(options: QuorumNodeOptions, directory: string, { voters }: VoterHistory): void {
+  const { nodeId, directoryId, bootstrapPeers, canVote, autoJoins } = options
+  if (voters.size === 0 && bootstrapPeers.length === 0) {
+    throw new MetadataLogError(
+      `${directory} names no voters: set controller.quorum.voters or controller.quorum.bootstrap.servers, or format the directory with --standalone`,
+    )
+  }
+  const voter = voters.get(nodeId)
+  if (voter === undefined || !canVote || autoJoins || voters.has({ id: nodeId, directoryId })) return
+  throw new MetadataLogError(
+    `${directory}: the voter is directory ${voter.directoryId}, but meta.properties says ${directoryId}`,
+  )
+}

@@ -1,0 +1,377 @@
+import { describe, expect, it } from 'vitest'
+import { silentLogger } from '../../platform/logger.ts'
+import { MemoryDisk } from '../../platform/memory-disk.ts'
+import { MemoryNetwork } from '../../platform/memory-network.ts'
+import type { Connection } from '../../platform/network.ts'
+import type { Platform } from '../../platform/platform.ts'
+import { VirtualTime } from '../../platform/virtual-time.ts'
+import { apis } from '../../protocol/api-keys.ts'
+import { codecOf } from '../../protocol/codec.ts'
+import { FrameDecoder } from '../../protocol/frame-decoder.ts'
+import { decodeRequestHeader, encodeResponse } from '../../protocol/frames.ts'
+import { QuorumChannel } from '../channel/quorum-channel.ts'
+import { versionRecord, votersRecord } from './core/control-records.ts'
+import { seededRandom } from './core/quorum.testkit.ts'
+import type { VoterNode } from './core/types.ts'
+import { VoterSet } from './core/voters.ts'
+import { type LeadershipListener, NotLeaderError, Quorum } from './quorum.ts'
+import type { QuorumNodeOptions } from './quorum-options.ts'
+import { SnapshotBuilder, snapshotPath } from './snapshot-file.ts'
+import { MetadataLogError } from './types.ts'
+import { answerQuorumRequest, type QuorumRequestType } from './wire/answer.ts'
+
+const LISTENER = 'CONTROLLER'
+const LOG_DIRECTORY = '/data/__cluster_metadata-0'
+const LOG = `${LOG_DIRECTORY}/00000000000000000000.log`
+
+const serde = { encode: (text: string) => Buffer.from(text), decode: (value: Buffer) => value.toString() }
+
+/** State that is the list of all records. */
+class Journal implements LeadershipListener<string> {
+  records: string[] = []
+  lastOffset = -1
+  aborts = 0
+  leaders: string[] = []
+
+  onSnapshotLoad(): void {
+    this.records = []
+  }
+
+  onCommit(records: readonly string[], { lastOffset }: { lastOffset: number }): void {
+    this.records.push(...records)
+    this.lastOffset = lastOffset
+  }
+
+  onAbort(): void {
+    this.aborts++
+  }
+
+  snapshotRecords(): string[] {
+    return this.records
+  }
+
+  onLeaderChange(leaderId: number, epoch: number): void {
+    this.leaders.push(`${leaderId} in ${epoch}`)
+  }
+}
+
+const served: Readonly<Record<number, QuorumRequestType>> = {
+  [apis.Fetch.key]: 'fetch',
+  [apis.Vote.key]: 'vote',
+  [apis.BeginQuorumEpoch.key]: 'beginQuorumEpoch',
+  [apis.EndQuorumEpoch.key]: 'endQuorumEpoch',
+  [apis.FetchSnapshot.key]: 'fetchSnapshot',
+  [apis.AddRaftVoter.key]: 'addVoter',
+  [apis.RemoveRaftVoter.key]: 'removeVoter',
+  [apis.UpdateRaftVoter.key]: 'updateVoter',
+}
+
+/** Nodes on hosts of their own, which talk over the wire. */
+class World {
+  readonly time = new VirtualTime()
+  readonly network = new MemoryNetwork(this.time)
+  readonly nodes: Node[]
+
+  constructor(count: number, change: Partial<QuorumNodeOptions> = {}) {
+    this.network.delayMs = () => 1
+    this.nodes = Array.from({ length: count }, (_, index) => new Node(this, index + 1, change))
+  }
+
+  /** What a format command with initial controllers leaves: the first `count` nodes are the voters. */
+  format(count: number): void {
+    const voters = new VoterSet(this.nodes.slice(0, count).map((node) => node.asVoter))
+    const file = Buffer.concat(new SnapshotBuilder(0, 0, 0, [versionRecord(1), votersRecord(voters)]).finish())
+    for (const { disk } of this.nodes) {
+      disk.makeDirectory(LOG_DIRECTORY)
+      disk.replaceFile(snapshotPath(LOG_DIRECTORY, { offset: 0, epoch: 0 }), file)
+    }
+  }
+
+  async startAll(): Promise<void> {
+    for (const node of this.nodes) await node.start()
+  }
+
+  async until(isSo: () => boolean): Promise<void> {
+    for (let step = 0; step < 3000 && !isSo(); step++) await this.time.advance(10)
+    expect(isSo()).toBe(true)
+  }
+
+  get leader(): Node | undefined {
+    const led = this.nodes.filter(({ quorum, id }) => quorum?.leaderId === id)
+    return led.sort((a, b) => b.quorum!.leaderEpoch - a.quorum!.leaderEpoch)[0]
+  }
+}
+
+class Node {
+  readonly id: number
+  readonly disk = new MemoryDisk()
+  readonly #world: World
+  readonly #change: Partial<QuorumNodeOptions>
+  readonly directoryId: string
+  quorum: Quorum<string> | undefined
+  journal = new Journal()
+
+  constructor(world: World, id: number, change: Partial<QuorumNodeOptions>) {
+    this.id = id
+    this.#world = world
+    this.#change = change
+    this.directoryId = Buffer.alloc(16, id).toString('base64url')
+    this.disk.makeDirectory('/data')
+  }
+
+  get asVoter(): VoterNode {
+    const endpoints = [{ name: LISTENER, host: `host-${this.id}`, port: 9093 }]
+    return { id: this.id, directoryId: this.directoryId, endpoints, kraftVersions: { min: 0, max: 1 } }
+  }
+
+  options(): QuorumNodeOptions {
+    const { time, network, nodes } = this.#world
+    const below = seededRandom(this.id)
+    const platform = { disk: this.disk, time, random: { below } } as unknown as Platform
+    const channel = new QuorumChannel({
+      network: network.of(`host-${this.id}`),
+      time,
+      clientId: `node-${this.id}`,
+      requestTimeoutMs: 2000,
+      maxResponseBytes: 1e8,
+      listenerName: LISTENER,
+    })
+    return {
+      platform,
+      logger: silentLogger,
+      channel,
+      directory: '/data',
+      nodeId: this.id,
+      directoryId: this.directoryId,
+      clusterId: '4L6g3nShT-eMCtK--X86sw',
+      endpoints: this.asVoter.endpoints,
+      listenerName: LISTENER,
+      bootstrapPeers: nodes.map(({ id }) => ({ id: -1 - id, host: `host-${id}`, port: 9093 })),
+      kraftVersions: { min: 0, max: 1 },
+      canVote: true,
+      autoJoins: false,
+      electionTimeoutMs: 1000,
+      electionBackoffMaxMs: 1000,
+      fetchTimeoutMs: 2000,
+      requestTimeoutMs: 2000,
+      retryBackoffMs: 20,
+      fetchMaxWaitMs: 500,
+      fetchMaxBytes: 8 * 1024 * 1024,
+      fetchSnapshotMaxBytes: 200,
+      staticVoters: new VoterSet([]),
+      snapshotMaxNewRecordBytes: 1e9,
+      snapshotMaxIntervalMs: 0,
+      segmentBytes: 1e9,
+      segmentMs: 1e9,
+      retentionBytes: -1,
+      retentionMs: -1,
+      ...this.#change,
+    }
+  }
+
+  async start(): Promise<void> {
+    this.journal = new Journal()
+    this.quorum = Quorum.open(this.options(), serde, this.journal)
+    await this.#world.network.of(`host-${this.id}`).listen({ host: `host-${this.id}`, port: 9093 }, this.#accept)
+  }
+
+  readonly #accept = (connection: Connection): void => {
+    const decoder = new FrameDecoder(1e8)
+    connection.handle({
+      data: (chunk) => {
+        decoder.push(chunk)
+        for (let frame = decoder.next(); frame !== undefined; frame = decoder.next())
+          void this.#serve(connection, frame)
+      },
+      drained() {},
+      closed() {},
+    })
+  }
+
+  async #serve(connection: Connection, frame: Buffer): Promise<void> {
+    const { quorum } = this
+    if (quorum === undefined) return
+    const { api, apiKey, apiVersion, correlationId, reader } = decodeRequestHeader(frame)
+    const message = codecOf(api.request, apiVersion).read(reader)
+    if (api === apis.ApiVersions) {
+      const apiKeys = [...Object.keys(served), apis.ApiVersions.key].map((key) => {
+        const { low, high } = Object.values(apis).find((each) => each.key === Number(key))!.versions
+        return { apiKey: Number(key), minVersion: low, maxVersion: high }
+      })
+      const supportedFeatures = [{ name: 'kraft.version', minVersion: 0, maxVersion: 1 }]
+      const body = { errorCode: 0, apiKeys, throttleTimeMs: 0, supportedFeatures }
+      connection.write(encodeResponse(apis.ApiVersions, apiVersion, correlationId, body))
+      return
+    }
+    const body = await answerQuorumRequest(quorum, served[apiKey]!, message, LISTENER)
+    if (this.quorum === quorum) connection.write(encodeResponse(api, apiVersion, correlationId, body))
+  }
+
+  /** As a loss of power. */
+  crash(): void {
+    this.#world.network.crash(`host-${this.id}`)
+    const abandoned = this.quorum
+    this.quorum = undefined
+    this.disk.crash()
+    abandoned?.abandon()
+  }
+}
+
+describe('a quorum of three', () => {
+  it('elects a leader, and what it commits all have', async () => {
+    const world = new World(3)
+    world.format(3)
+    await world.startAll()
+    await world.until(() => world.leader !== undefined)
+    const { quorum } = world.leader!
+    const offsets = Promise.all([quorum!.append(['a', 'b']), quorum!.append(['c']), quorum!.append(['d'])])
+    await world.until(() => world.nodes.every(({ journal }) => journal.records.length === 4))
+    // LeaderChange, KRaftVersion and KRaftVoters come first.
+    expect(await offsets).toEqual([4, 5, 6])
+    for (const { journal } of world.nodes) expect(journal.records).toEqual(['a', 'b', 'c', 'd'])
+    for (const { journal } of world.nodes) expect(journal.leaders.at(-1)).toBe(`${world.leader!.id} in 1`)
+  })
+
+  it('goes on when its leader dies, and forgets nothing', async () => {
+    const world = new World(3)
+    world.format(3)
+    await world.startAll()
+    const expected: string[] = []
+    for (let round = 0; round < 5; round++) {
+      await world.until(() => world.leader?.journal.leaders.at(-1)?.startsWith(`${world.leader.id} `) === true)
+      const leader = world.leader!
+      const appended = leader.quorum!.append([`round ${round}`])
+      await world.until(() => leader.journal.records.at(-1) === `round ${round}`)
+      await appended
+      expected.push(`round ${round}`)
+      leader.crash()
+      await world.until(() => world.leader !== undefined)
+      await leader.start()
+    }
+    await world.until(() => world.nodes.every(({ journal }) => journal.records.length === expected.length))
+    for (const { journal } of world.nodes) expect(journal.records).toEqual(expected)
+  })
+
+  it('what a leader cannot commit it does not acknowledge', async () => {
+    const world = new World(3)
+    world.format(3)
+    await world.startAll()
+    await world.until(() => world.leader !== undefined)
+    const leader = world.leader!
+    for (const { id } of world.nodes) {
+      world.network.cut(`host-${id}`, `host-${leader.id}`)
+      world.network.cut(`host-${leader.id}`, `host-${id}`)
+    }
+    let outcome: unknown
+    leader.quorum!.append(['lost']).catch((error) => {
+      outcome = error
+    })
+    await world.until(() => outcome !== undefined)
+    expect(outcome).toBeInstanceOf(NotLeaderError)
+    expect(leader.journal.aborts).toBeGreaterThan(0)
+    await world.until(() => world.leader !== undefined && world.leader !== leader)
+    const next = world.leader!
+    await world.until(() => next.journal.leaders.at(-1)?.startsWith(`${next.id} `) === true)
+    const kept = next.quorum!.append(['kept'])
+    world.network.heal()
+    await world.until(() => world.nodes.every(({ journal }) => journal.records.at(-1) === 'kept'))
+    await kept
+    for (const { journal } of world.nodes) expect(journal.records).toEqual(['kept'])
+  })
+
+  it('a node that was away too long gets a snapshot, and observers have everything too', async () => {
+    const world = new World(4, { retentionBytes: 0, segmentBytes: 300 })
+    world.format(3)
+    for (const node of world.nodes.slice(0, 2)) await node.start()
+    await world.until(() => world.leader !== undefined)
+    const leader = world.leader!
+    for (let i = 0; i < 20; i++) {
+      const appended = leader.quorum!.append([`record ${i}`])
+      await world.until(() => leader.journal.records.length === i + 1)
+      await appended
+      if (i % 5 === 0) await leader.quorum!.snapshot()
+    }
+    expect(leader.quorum!.logStartOffset).toBeGreaterThan(0)
+    for (const node of world.nodes.slice(2)) await node.start()
+    await world.until(() => world.nodes.every(({ journal }) => journal.records.length === 20))
+    for (const { journal } of world.nodes) expect(journal.records).toEqual(leader.journal.records)
+    const late = world.nodes[3]!
+    expect(late.quorum!.latestSnapshot!.offset).toBeGreaterThan(0)
+    late.crash()
+    await late.start()
+    await world.until(() => late.journal.records.length === 20)
+  })
+
+  it('a leader that stops hands over at once', async () => {
+    const world = new World(3)
+    world.format(3)
+    await world.startAll()
+    await world.until(() => world.leader !== undefined)
+    await world.time.advance(5000)
+    const before = world.leader!
+    const beganMs = world.time.nowMs()
+    await before.quorum!.close()
+    before.quorum = undefined
+    await world.until(() => world.leader !== undefined)
+    // Without being told, the others would wait for the fetch timeout.
+    expect(world.time.nowMs() - beganMs).toBeLessThan(1000)
+  })
+})
+
+describe('a quorum of one', () => {
+  async function alone(change: Partial<QuorumNodeOptions> = {}): Promise<Node> {
+    const world = new World(1, change)
+    world.format(1)
+    await world.startAll()
+    await world.time.advance(0)
+    return world.nodes[0]!
+  }
+
+  it('leads at once, and again after a restart, in the next epoch', async () => {
+    const node = await alone()
+    expect(node.journal.leaders).toEqual(['1 in 1'])
+    expect(await node.quorum!.append(['a'])).toBe(3)
+    node.crash()
+    await node.start()
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(node.journal.records).toEqual(['a'])
+    expect(node.journal.leaders).toEqual(['1 in 2'])
+  })
+
+  it('appends that come while a write is under way leave together in the next one', async () => {
+    const node = await alone()
+    const sizes: number[] = []
+    node.disk.fault = (operation) => {
+      if (operation === 'sync') sizes.push(node.disk.stat(LOG)!.sizeBytes)
+      return undefined
+    }
+    const { quorum } = node
+    const offsets = Promise.all([quorum!.append(['a', 'b']), quorum!.append(['c']), quorum!.append(['d'])])
+    expect(await offsets).toEqual([4, 5, 6])
+    expect(sizes).toHaveLength(2)
+  })
+
+  it('appends that a full disk refuses fail with all that wait behind them, and the next one succeeds', async () => {
+    const node = await alone()
+    const { quorum, disk, journal } = node
+    await quorum!.append(['a'])
+    disk.capacityBytes = disk.usedBytes() + 10
+    const outcomes = await Promise.allSettled([quorum!.append(['b']), quorum!.append(['c'])])
+    expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'rejected'])
+    expect((outcomes[0] as PromiseRejectedResult).reason).toBeInstanceOf(MetadataLogError)
+    disk.capacityBytes = Number.POSITIVE_INFINITY
+    expect(await quorum!.append(['d'])).toBe(4)
+    expect(journal.records).toEqual(['a', 'd'])
+    node.crash()
+    await node.start()
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(node.journal.records).toEqual(['a', 'd'])
+  })
+
+  it('a voter whose disk was replaced is not taken for the old one', async () => {
+    const node = await alone()
+    await node.quorum!.close()
+    const options = { ...node.options(), directoryId: Buffer.alloc(16, 9).toString('base64url') }
+    expect(() => Quorum.open(options, serde, new Journal())).toThrow(/but meta.properties says/)
+  })
+})

@@ -1,0 +1,494 @@
+import type { Scheduled } from '../../platform/time.ts'
+import { errors } from '../../protocol/errors.ts'
+import { BatchView } from '../../protocol/records/batch.ts'
+import { RecordCursor } from '../../protocol/records/cursor.ts'
+import { ZERO_UUID } from '../../protocol/uuid.ts'
+import { dataBatch, MAX_BATCH_BYTES, MAX_UNCOMPRESSED_BYTES } from './batches.ts'
+import type { LogState } from './core/log-state.ts'
+import { type QuorumDescription, Raft } from './core/raft.ts'
+import type { Effect, Peer, RaftRequest, RaftResponse, ReplicaKey } from './core/types.ts'
+import type { VoterHistory, VoterSet } from './core/voters.ts'
+import { loadLog } from './load.ts'
+import { MetadataLog } from './metadata-log.ts'
+import type { QuorumNodeOptions } from './quorum-options.ts'
+import { readQuorumState, writeQuorumState } from './quorum-state.ts'
+import { SnapshotStore } from './snapshot-store.ts'
+import { MetadataLogError, type QuorumListener, type RecordSerde, type SnapshotId } from './types.ts'
+
+interface PendingAppend<R> {
+  readonly records: readonly R[]
+  readonly values: readonly Buffer[]
+  readonly sizeBytes: number
+  /** Known once it is in a batch. */
+  lastOffset: number
+  readonly resolve: (lastOffset: number) => void
+  readonly reject: (error: Error) => void
+}
+
+/** Who keeps the state, and wants to know who leads. */
+export interface LeadershipListener<R> extends QuorumListener<R> {
+  /**
+   * Somebody else leads, or nobody (-1); or this node, which has applied everything that was committed before.
+   */
+  onLeaderChange(leaderId: number, epoch: number): void
+}
+
+/** This node does not lead the quorum, or no longer: what was to be appended may or may not be there. */
+export class NotLeaderError extends Error {
+  override readonly name = 'NotLeaderError'
+}
+
+/** Room for a batch's header and the framing of its records. */
+const BATCH_ROOM_BYTES = 64 * 1024
+const RECORD_ROOM_BYTES = 24
+const LOG_DIRECTORY = '__cluster_metadata-0'
+/** How much is read of the log at once to apply it. */
+const APPLY_BYTES = 1024 * 1024
+
+/**
+ * One node's part in the metadata quorum: carries out what the core (`core/raft.ts`) decides, on disk and network, and
+ * hands what is committed to the listener, in order.
+ */
+export class Quorum<R = unknown> {
+  readonly #options: QuorumNodeOptions
+  readonly #directory: string
+  readonly #serde: RecordSerde<R>
+  readonly #listener: LeadershipListener<R>
+  readonly #log: MetadataLog
+  readonly #snapshots: SnapshotStore
+  readonly #raft: Raft
+  readonly #replies = new Map<number, (response: RaftResponse) => void>()
+  #token = 0
+  #timer: Scheduled | undefined
+  #writing: Promise<void> = Promise.resolve()
+  #unwritten = 0
+  /** Counts failed writes: what was to follow one is dropped with it. */
+  #failures = 0
+  /** What waits for its batch to be made, and what waits for its batch to be committed. */
+  #queue: PendingAppend<R>[] = []
+  #appended: PendingAppend<R>[] = []
+  #applied = 0
+  #lastCommitMs = 0
+  #bytesSinceSnapshot = 0
+  #snapshotting: Promise<void> | undefined
+  #snapshotTimer: Scheduled | undefined
+  #toldLeader = { leaderId: -1, epoch: -1 }
+  #closed = false
+  #isRunning = false
+
+  private constructor(options: QuorumNodeOptions, serde: RecordSerde<R>, listener: LeadershipListener<R>) {
+    const { platform, logger, segmentBytes, segmentMs, retentionBytes, retentionMs } = options
+    this.#options = options
+    this.#directory = `${options.directory}/${LOG_DIRECTORY}`
+    const { disk } = platform
+    this.#serde = serde
+    this.#listener = listener
+    this.#log = MetadataLog.open({ disk, logger, directory: this.#directory, segmentBytes, segmentMs })
+    this.#snapshots = new SnapshotStore({ platform, directory: this.#directory, retentionBytes, retentionMs })
+    const { log, history } = loadLog(options, this.#log, this.#snapshots)
+    this.#raft = this.#makeRaft(log, history)
+  }
+
+  #makeRaft(log: LogState, history: VoterHistory): Raft {
+    const { platform, nodeId, directoryId } = this.#options
+    const self: ReplicaKey = { id: nodeId, directoryId }
+    const options = { ...this.#options, self, wallMs: () => platform.time.nowMs() }
+    const random = (below: number) => platform.random.below(below)
+    return new Raft({ ...options, random }, log, history, (id) => this.#snapshots.sizeOf(id))
+  }
+
+  /**
+   * Loads snapshot and log, hands the snapshot to the listener, and takes part from then on. Throws MetadataLogError where
+   * the directory is damaged, or that of another voter.
+   */
+  static open<R>(options: QuorumNodeOptions, serde: RecordSerde<R>, listener: LeadershipListener<R>): Quorum<R> {
+    const quorum = new Quorum(options, serde, listener)
+    const { latest } = quorum.#snapshots
+    if (latest !== undefined) quorum.#loadSnapshot(latest, false)
+    const state = readQuorumState(options.platform.disk, quorum.#directory)
+    const saved = state && {
+      epoch: state.leaderEpoch,
+      leaderId: state.leaderId,
+      voted: state.votedId < 0 ? undefined : { id: state.votedId, directoryId: state.votedDirectoryId },
+    }
+    quorum.#raft.start(saved, quorum.#nowMs())
+    quorum.#run()
+    return quorum
+  }
+
+  #nowMs(): number {
+    return this.#options.platform.time.monotonicMs()
+  }
+
+  /** -1 for unknown. */
+  get leaderId(): number {
+    return this.#raft.leaderId
+  }
+
+  get leaderEpoch(): number {
+    return this.#raft.epoch
+  }
+
+  /** Where the leader is reached; undefined where that is not known. */
+  get leader(): Peer | undefined {
+    const { leaderId, leaderEndpoints } = this.#raft
+    const endpoint = leaderEndpoints.find(({ name }) => name === this.#options.listenerName)
+    return leaderId < 0 || endpoint === undefined
+      ? undefined
+      : { id: leaderId, host: endpoint.host, port: endpoint.port }
+  }
+
+  /** One past the last committed offset; -1 for unknown. */
+  get highWatermark(): number {
+    return this.#raft.highWatermark
+  }
+
+  get logStartOffset(): number {
+    return this.#log.startOffset
+  }
+
+  get logEndOffset(): number {
+    return this.#raft.log.durableOffset
+  }
+
+  /** Finalized kraft.version: 0 static voters, 1 voters in the log. */
+  get kraftVersion(): number {
+    return this.#raft.history.kraftVersion
+  }
+
+  get voters(): VoterSet {
+    return this.#raft.history.voters
+  }
+
+  get latestSnapshot(): SnapshotId | undefined {
+    return this.#snapshots.latest
+  }
+
+  /** What a leader knows of the others; undefined for anybody else. Times are of the monotonic clock. */
+  describe(): QuorumDescription | undefined {
+    return this.#raft.describe(this.#nowMs())
+  }
+
+  /** The answer to a request of another node of the quorum. */
+  receive(request: RaftRequest): Promise<RaftResponse> {
+    return new Promise((resolve) => {
+      const token = ++this.#token
+      this.#replies.set(token, resolve)
+      this.#raft.receive(token, request, this.#nowMs())
+      this.#run()
+    })
+  }
+
+  /**
+   * Appends records as one unit. Resolves with the offset of the last one when they are committed and the listener has
+   * them; rejects with NotLeaderError or MetadataLogError. Throws RangeError for more than fits one batch.
+   */
+  append(records: readonly R[]): Promise<number> {
+    if (this.#closed) return Promise.reject(new MetadataLogError('the metadata log is closed'))
+    if (records.length === 0) return Promise.resolve(this.#applied - 1)
+    const values = records.map((record) => this.#serde.encode(record))
+    const sizeBytes = values.reduce((sum, value) => sum + value.length + RECORD_ROOM_BYTES, 0)
+    if (sizeBytes > MAX_BATCH_BYTES - BATCH_ROOM_BYTES) {
+      throw new RangeError(`${records.length} metadata records of ${sizeBytes} bytes do not fit one batch`)
+    }
+    if (this.#raft.role !== 'leader') return Promise.reject(new NotLeaderError('this node does not lead the quorum'))
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ records, values, sizeBytes, lastOffset: -1, resolve, reject })
+      // What comes while a write is under way leaves together in the next one.
+      if (this.#unwritten === 0) this.#proposeQueued()
+    })
+  }
+
+  #proposeQueued(): void {
+    const group = this.#takeGroup()
+    if (group.length === 0) return
+    const values = group.flatMap((pending) => pending.values)
+    const baseOffset = this.#raft.log.endOffset
+    const place = { baseOffset, epoch: this.#raft.epoch, timestampMs: this.#options.platform.time.nowMs() }
+    if (this.#raft.propose(dataBatch(values, place), values.length) === undefined) return
+    let offset = baseOffset
+    for (const pending of group) {
+      offset += pending.records.length
+      pending.lastOffset = offset - 1
+    }
+    this.#appended.push(...group)
+    this.#run()
+  }
+
+  #takeGroup(): PendingAppend<R>[] {
+    let sizeBytes = 0
+    let count = 0
+    for (const pending of this.#queue) {
+      if (count > 0 && sizeBytes + pending.sizeBytes > MAX_BATCH_BYTES - BATCH_ROOM_BYTES) break
+      sizeBytes += pending.sizeBytes
+      count++
+    }
+    return this.#queue.splice(0, count)
+  }
+
+  /** Gives the leadership of `epoch` up, if this node has it. */
+  resign(epoch: number): void {
+    if (epoch !== this.#raft.epoch) return
+    this.#raft.resign(this.#nowMs())
+    this.#run()
+  }
+
+  /** Carries out what there is to do, and comes back when there will be more. */
+  #run(): void {
+    if (this.#isRunning || this.#closed) return
+    this.#isRunning = true
+    for (let effects = this.#raft.takeEffects(); effects.length > 0; effects = this.#raft.takeEffects()) {
+      for (const effect of effects) this.#carryOut(effect)
+    }
+    this.#isRunning = false
+    this.#timer?.cancel()
+    const { nextTickMs } = this.#raft
+    if (nextTickMs === Number.POSITIVE_INFINITY) return
+    this.#timer = this.#options.platform.time.after(Math.max(0, nextTickMs - this.#nowMs()), () => {
+      this.#raft.tick(this.#nowMs())
+      this.#run()
+    })
+  }
+
+  #carryOut(effect: Effect): void {
+    switch (effect.type) {
+      case 'election': {
+        const { epoch: leaderEpoch, leaderId, voted } = effect.election
+        const state = {
+          leaderId,
+          leaderEpoch,
+          votedId: voted?.id ?? -1,
+          votedDirectoryId: voted?.directoryId ?? ZERO_UUID,
+        }
+        const { disk } = this.#options.platform
+        writeQuorumState(disk, this.#directory, state, this.kraftVersion, this.#raft.history.voters.ids)
+        return
+      }
+      case 'append':
+        this.#write(effect)
+        return
+      case 'truncate':
+        this.#log.truncate(effect.toOffset)
+        return
+      case 'snapshotBytes':
+        this.#snapshots.receive(effect.snapshot, effect.positionBytes, effect.bytes, effect.isLast)
+        return
+      case 'restart':
+        this.#log.restartAt(effect.snapshot.offset, effect.snapshot.epoch)
+        this.#loadSnapshot(effect.snapshot, true)
+        return
+      case 'send':
+        this.#send(effect)
+        return
+      case 'reply': {
+        const reply = this.#replies.get(effect.token)
+        this.#replies.delete(effect.token)
+        reply?.(this.#filled(effect.response))
+        return
+      }
+      case 'commit':
+        this.#apply(effect.highWatermark)
+        return
+      case 'leader':
+        this.#tellLeader()
+    }
+  }
+
+  #write({ batches, nextOffset, epoch }: Extract<Effect, { type: 'append' }>): void {
+    this.#unwritten++
+    const timestampMs = new BatchView(batches).maxTimestamp
+    const failures = this.#failures
+    this.#writing = this.#writing.then(async () => {
+      let failure: MetadataLogError | undefined
+      const isDropped = failures !== this.#failures
+      try {
+        if (!isDropped) {
+          if (epoch > this.#log.lastEpoch) this.#log.noteEpoch(epoch, this.#log.endOffset)
+          await this.#log.append(batches, { nextOffset, epoch, timestampMs })
+          this.#bytesSinceSnapshot += batches.length
+        }
+      } catch (error) {
+        if (!(error instanceof MetadataLogError)) throw error
+        failure = error
+      }
+      this.#unwritten--
+      if (failure !== undefined) this.#fail(failure)
+      else if (!isDropped) this.#raft.logWritten(nextOffset, this.#nowMs())
+      if (this.#unwritten === 0) this.#proposeQueued()
+      this.#run()
+    })
+  }
+
+  /** Nothing of what was being appended will be there. */
+  #fail(error: MetadataLogError): void {
+    this.#options.logger.error(`metadata: ${error.message}`)
+    this.#failures++
+    this.#raft.writeFailed(this.#nowMs())
+    this.#abort(error)
+  }
+
+  #abort(error: Error): void {
+    const pending = [...this.#appended, ...this.#queue]
+    this.#appended = []
+    this.#queue = []
+    this.#listener.onAbort()
+    for (const { reject } of pending) reject(error)
+  }
+
+  #send({ peer, request, requestId }: Extract<Effect, { type: 'send' }>): void {
+    void this.#options.channel.send(peer, request).then((response) => {
+      if (this.#closed) return
+      this.#raft.answered(requestId, response, this.#nowMs())
+      this.#run()
+    })
+  }
+
+  #filled(response: RaftResponse): RaftResponse {
+    if (response.type === 'fetch' && response.read !== undefined) {
+      const { offset, upTo, maxBytes } = response.read
+      return { ...response, records: offset < upTo ? this.#log.read(offset, upTo, maxBytes) : Buffer.alloc(0) }
+    }
+    if (response.type === 'fetchSnapshot' && response.read !== undefined) {
+      const { positionBytes, maxBytes } = response.read
+      return { ...response, bytes: this.#snapshots.slice(response.snapshot, positionBytes, maxBytes) }
+    }
+    return response
+  }
+
+  #apply(highWatermark: number): void {
+    while (this.#applied < highWatermark) {
+      const own = this.#appended[0]
+      if (own !== undefined && own.lastOffset - own.records.length + 1 === this.#applied) this.#applyOwn(own)
+      else this.#applyFromLog(highWatermark)
+    }
+    this.#tellLeader()
+    this.#snapshotIfDue()
+  }
+
+  #applyOwn(own: PendingAppend<R>): void {
+    const { lastOffset, records, resolve } = own
+    const appendTimeMs = this.#options.platform.time.nowMs()
+    this.#appended.shift()
+    this.#applied = lastOffset + 1
+    this.#lastCommitMs = appendTimeMs
+    this.#listener.onCommit(records, { lastOffset, epoch: this.#raft.epoch, appendTimeMs })
+    resolve(lastOffset)
+  }
+
+  /** Up to the next of this node's own appends, of which it has the records. */
+  #applyFromLog(highWatermark: number): void {
+    const own = this.#appended[0]
+    const upTo = own === undefined ? highWatermark : Math.min(highWatermark, own.lastOffset - own.records.length + 1)
+    const bytes = this.#log.read(this.#applied, upTo, APPLY_BYTES)
+    if (bytes.length === 0) throw new MetadataLogError(`${this.#directory}: nothing at offset ${this.#applied}`)
+    const cursor = new RecordCursor()
+    for (let at = 0; at < bytes.length; ) {
+      const batch = new BatchView(bytes, at)
+      const records: R[] = []
+      if (!batch.isControl) {
+        cursor.open(batch, MAX_UNCOMPRESSED_BYTES)
+        while (cursor.next()) records.push(this.#serde.decode(cursor.value() ?? Buffer.alloc(0)))
+      }
+      const { lastOffset, partitionLeaderEpoch: epoch, maxTimestamp: appendTimeMs } = batch
+      this.#applied = batch.nextOffset
+      this.#lastCommitMs = appendTimeMs
+      this.#listener.onCommit(records, { lastOffset, epoch, appendTimeMs })
+      at = batch.end
+    }
+  }
+
+  #loadSnapshot(id: SnapshotId, isNew: boolean): void {
+    const cursor = new RecordCursor()
+    const lastOffset = id.offset - 1
+    this.#listener.onSnapshotLoad(id)
+    this.#lastCommitMs = this.#snapshots.read(
+      id,
+      (batch) => {
+        if (isNew) this.#raft.snapshotControls(batch, id)
+      },
+      (batch) => {
+        const records: R[] = []
+        cursor.open(batch, MAX_UNCOMPRESSED_BYTES)
+        while (cursor.next()) records.push(this.#serde.decode(cursor.value() ?? Buffer.alloc(0)))
+        this.#listener.onCommit(records, { lastOffset, epoch: id.epoch, appendTimeMs: batch.maxTimestamp })
+      },
+    )
+    this.#applied = id.offset
+  }
+
+  /** A new leader is told of itself when all that came before it has been applied. */
+  #tellLeader(): void {
+    const { role, epoch, epochStartOffset } = this.#raft
+    const isLeader = role === 'leader'
+    if (isLeader && this.#applied <= epochStartOffset!) return
+    const leaderId = isLeader ? this.#options.nodeId : this.#raft.leaderId
+    if (leaderId === this.#toldLeader.leaderId && epoch === this.#toldLeader.epoch) return
+    const wasLeader = this.#toldLeader.leaderId === this.#options.nodeId
+    this.#toldLeader = { leaderId, epoch }
+    if (wasLeader || (!isLeader && this.#appended.length + this.#queue.length > 0)) {
+      this.#abort(new NotLeaderError(errors.NOT_LEADER_OR_FOLLOWER.message))
+    }
+    this.#listener.onLeaderChange(leaderId, epoch)
+  }
+
+  #snapshotIfDue(): void {
+    const { snapshotMaxNewRecordBytes, snapshotMaxIntervalMs, platform } = this.#options
+    if (this.#bytesSinceSnapshot >= snapshotMaxNewRecordBytes) {
+      this.#startSnapshot()
+    } else if (snapshotMaxIntervalMs > 0 && this.#snapshotTimer === undefined) {
+      this.#snapshotTimer = platform.time.after(snapshotMaxIntervalMs, () => {
+        this.#snapshotTimer = undefined
+        this.#startSnapshot()
+      })
+    }
+  }
+
+  #startSnapshot(): void {
+    if (this.#snapshotting !== undefined || this.#closed) return
+    this.#snapshotting = this.snapshot().finally(() => {
+      this.#snapshotting = undefined
+    })
+  }
+
+  /** Writes the committed state as a snapshot and removes what retention no longer keeps. A failure is only logged. */
+  async snapshot(): Promise<void> {
+    const offset = this.#applied
+    const epoch = this.#raft.log.epochOf(offset - 1)
+    const records = this.#listener.snapshotRecords()
+    if (records === undefined || offset <= (this.latestSnapshot?.offset ?? 0)) return
+    this.#snapshotTimer?.cancel()
+    this.#snapshotTimer = undefined
+    this.#bytesSinceSnapshot = 0
+    const values = Array.from(records, (record) => this.#serde.encode(record))
+    const id = { offset, epoch }
+    try {
+      await this.#snapshots.write(id, values, this.#lastCommitMs, this.#raft.history)
+      this.#raft.log.addSnapshot(id)
+      this.#snapshots.clean(this.#log)
+      this.#raft.log.cleaned(this.#log.startOffset, this.#snapshots.ids)
+      this.#raft.history.forgetBefore(this.#snapshots.ids[0]!.offset)
+    } catch (error) {
+      this.#options.logger.error(`metadata snapshot at offset ${offset} was not written: ${(error as Error).message}`)
+    }
+  }
+
+  /** Ends as a crash would: nothing more is written or sent. */
+  abandon(): void {
+    this.#closed = true
+    this.#timer?.cancel()
+    this.#snapshotTimer?.cancel()
+  }
+
+  /** Hands the leadership over, if this node has it, waits for what is under way, and takes no part any more. */
+  async close(): Promise<void> {
+    this.#raft.stop(this.#nowMs())
+    this.#run()
+    this.#closed = true
+    this.#timer?.cancel()
+    this.#snapshotTimer?.cancel()
+    await this.#writing
+    await this.#snapshotting
+    this.#abort(new MetadataLogError('the metadata log is closed'))
+    this.#log.close()
+  }
+}
