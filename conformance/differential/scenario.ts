@@ -38,7 +38,8 @@ export async function makeTopic(probe: Probe, name: string, options: TopicOption
   return result.topicId
 }
 
-async function untilLed(probe: Probe, name: string, partitions: number): Promise<void> {
+/** Waits until a topic can be written to. */
+export async function untilLed(probe: Probe, name: string, partitions: number): Promise<void> {
   for (let attempt = 0; attempt < 1500; attempt++) {
     const topics = [{ name, partitions: range(partitions).map((index) => ({ partitionIndex: index, timestamp: -1 })) }]
     const listed = await probe.quietly('ListOffsets', 5, { replicaId: -1, topics })

@@ -1,6 +1,6 @@
 import { ZERO_UUID } from '../../../src/protocol/uuid.ts'
 import type { Body, Probe } from '../probe.ts'
-import { batch, makeTopic, type Scenario, write } from '../scenario.ts'
+import { batch, makeTopic, type Scenario, untilLed, write } from '../scenario.ts'
 
 const UNKNOWN_ID = 'AAAAAAAAAAAAAAAAAAAAEA'
 const NAMES = ['', '.', '..', 'a/b', 'a b', 'a'.repeat(250), 'ü', 'a,b', 'a\nb']
@@ -209,7 +209,7 @@ const seeing: Scenario[] = [
         probe.send('Metadata', version, { topics: [{ name: topic }], allowAutoTopicCreation: true })
       await ask('bad/name')
       await probe.quietly('Metadata', 9, { topics: [{ name }], allowAutoTopicCreation: true })
-      await new Promise((resolve) => setTimeout(resolve, 300))
+      await untilLed(probe, name, 1)
       await learnIds(probe, [name])
       await ask(name)
     },
