@@ -32,7 +32,7 @@ export class Fencing {
     for (const regex of regexes) records.push(regexTombstone(group.id, regex))
     const hash = this.#context.topics.hashOf(group.subscriptionsWithout(leaving, regexes).keys())
     records.push(epochRecord(group.id, group.epoch + 1, hash))
-    for (const { id } of leaving) this.#timers.stopAll(group.id, id)
+    for (const { id } of leaving) this.#timers.stopAllButSession(group.id, id)
     return { records, response }
   }
 }

@@ -56,10 +56,16 @@ export class SessionTimers {
     this.#context.timers.cancel(key('sync', groupId, memberId))
   }
 
-  stopAll(groupId: string, memberId: string): void {
-    for (const what of ['session', 'revocation', 'join', 'sync'] as const) {
+  /** The member leaves. Its session goes on, for the case that this cannot be written down. */
+  stopAllButSession(groupId: string, memberId: string): void {
+    for (const what of ['revocation', 'join', 'sync'] as const) {
       this.#context.timers.cancel(key(what, groupId, memberId))
     }
+  }
+
+  stopAll(groupId: string, memberId: string): void {
+    this.stopAllButSession(groupId, memberId)
+    this.#context.timers.cancel(key('session', groupId, memberId))
   }
 
   #schedule(

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { LogError } from '../../../log/append-error.ts'
 import { errors } from '../../../protocol/errors.ts'
 import type { ShareGroupHeartbeatRequest } from '../../../protocol/messages/share-group-heartbeat.ts'
 import { ConsumerHarness } from '../../consumer/consumer.testkit.ts'
@@ -89,6 +90,17 @@ test('whoever is no member, or no longer one, is told so', async () => {
   await h.pass(45_001)
   expect(await h.member('m1', epoch)).toMatchObject({ errorCode: errors.UNKNOWN_MEMBER_ID.code })
   expect(await h.group()).toMatchObject({ groupState: 'Empty' })
+})
+
+test('a member whose leaving could not be written down is out after its session', async () => {
+  const h = await ShareHarness.started()
+  await h.topic('a', 1)
+  await h.assigned('m1', ['a'])
+  h.log.failures.push(new LogError('KAFKA_STORAGE_ERROR', 'broken'))
+  expect(await h.member('m1', -1)).toMatchObject({ errorCode: errors.NOT_COORDINATOR.code })
+  expect((await h.group()).members).toHaveLength(1)
+  await h.pass(45_000)
+  expect((await h.group()).members).toEqual([])
 })
 
 test('a full group lets nobody else in', async () => {

@@ -256,11 +256,10 @@ export class ShareGroupOperations {
     timers.schedule(timerKey(groupId, memberId), timeoutMs, expire, RETRY_MS)
   }
 
-  /** The records that take the member out. */
+  /** The records that take the member out. Its session goes on, for the case that they cannot be written. */
   #fence(group: ShareGroup, member: ShareMember): CoordinatorRecord[] {
     const rest = group.subscriptionsWith([{ topics: member.subscribedTopics, change: { byName: -1, byRegex: 0 } }])
     const hash = this.#context.topics.hashOf(rest.keys())
-    this.#context.timers.cancel(timerKey(group.id, member.id))
     return [...memberTombstones(group.id, member.id), epochRecord(group.id, group.epoch + 1, hash)]
   }
 }
