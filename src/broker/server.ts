@@ -163,6 +163,7 @@ async function serve(
     services.directories,
     new GroupPublisher(config.nodeId, controller.image, services.groups),
     new TransactionPublisher(config.nodeId, controller.image, services.transactions),
+    services.shares,
     new SharePublisher(config.nodeId, controller.image, services.shares.coordinator),
   ])
   storage.logs.resumeMoves((log) => {

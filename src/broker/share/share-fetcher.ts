@@ -79,7 +79,8 @@ export class ShareFetcher {
     let isAbandoned = false
     for (;;) {
       const restMs = deadlineMs - this.#time.monotonicMs()
-      const isLast = restMs <= 0 || !this.#mayWait
+      // Of what was taken over or deleted there is nothing to wait for; the next request is told why.
+      const isLast = restMs <= 0 || !this.#mayWait || all.some(({ share }) => share.isFenced)
       // What happens during the read must not be missed.
       const wait = isLast ? undefined : this.#watch(request, all, restMs)
       onWait(() => {

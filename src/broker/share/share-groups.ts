@@ -4,6 +4,8 @@ import { SHARE_STATE_TOPIC } from '../../controller/topic-names.ts'
 import { ShareCoordinator } from '../../coordinator/share/share-coordinator.ts'
 import { shareCoordinatorConfig } from '../../coordinator/share/share-coordinator-config.ts'
 import { LocalPersister, type SharePersister } from '../../coordinator/share/share-persister.ts'
+import type { MetadataImage } from '../../metadata/image.ts'
+import type { MetadataDelta, MetadataPublisher } from '../../metadata/types.ts'
 import type { Logger } from '../../platform/logger.ts'
 import type { Platform } from '../../platform/platform.ts'
 import { errors } from '../../protocol/errors.ts'
@@ -17,13 +19,14 @@ import { type ShareSession, ShareSessions } from './share-sessions.ts'
 import { ShareSettings } from './share-settings.ts'
 
 /** All that serves share groups on this broker (KIP-932). */
-export class ShareGroups {
+export class ShareGroups implements MetadataPublisher {
   readonly coordinator: ShareCoordinator
   readonly persister: SharePersister
   readonly settings: ShareSettings
   readonly sessions: ShareSessions
   readonly partitions: SharePartitions
   readonly fetcher: ShareFetcher
+  readonly #image: MetadataImage
   readonly #logger: Logger
 
   constructor(
@@ -35,6 +38,7 @@ export class ShareGroups {
   ) {
     const { image } = controller
     const { time } = platform
+    this.#image = image
     this.#logger = logger
     this.coordinator = new ShareCoordinator({
       log: new ReplicaLog(replicas, SHARE_STATE_TOPIC, config.get('share.coordinator.load.buffer.size')),
@@ -58,6 +62,15 @@ export class ShareGroups {
     const { persister, settings } = this
     this.partitions = new SharePartitions({ replicas, image, persister, settings, time })
     this.fetcher = new ShareFetcher(replicas, this.partitions, settings, time)
+  }
+
+  /** What members have of topics that are gone, or of share groups that are switched off, comes to an end. */
+  onMetadataChange(delta: MetadataDelta): void {
+    const { topicsDeleted } = delta
+    if (topicsDeleted.size > 0) this.partitions.forget(({ topicId }) => topicsDeleted.has(topicId))
+    if (!delta.featuresChanged || this.#image.featureLevel('share.version') >= 1) return
+    this.sessions.removeAll()
+    this.partitions.forget(() => true)
   }
 
   /** The member's session is over: what it has not acknowledged is available to others. */

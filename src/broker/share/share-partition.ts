@@ -92,6 +92,10 @@ export class SharePartition implements Locks {
     return this.#status === 'active'
   }
 
+  get isFenced(): boolean {
+    return this.#status === 'fenced'
+  }
+
   get nowMs(): number {
     return this.#time.monotonicMs()
   }

@@ -92,7 +92,12 @@ export class SharePartitions {
 
   /** Nobody of the group is here any more. */
   forgetGroup(groupId: string): void {
-    for (const working of [...this.#byName.values()]) if (working.share.key.groupId === groupId) this.#remove(working)
+    this.forget((key) => key.groupId === groupId)
+  }
+
+  /** Those of which `isGone` says so come to an end: members are told of it, and locks end. */
+  forget(isGone: (key: SharePartitionKey) => boolean): void {
+    for (const working of [...this.#byName.values()]) if (isGone(working.share.key)) this.#remove(working)
   }
 
   /** Rejects with ShareError. */

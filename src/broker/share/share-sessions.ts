@@ -104,6 +104,11 @@ export class ShareSessions {
     return session
   }
 
+  removeAll(): void {
+    this.#sessions.clear()
+    this.#count = 0
+  }
+
   /** Whether any member of the group has a session. */
   hasGroup(groupId: string): boolean {
     return this.#sessions.has(groupId)
