@@ -165,6 +165,19 @@ test('batches that wait for one word are written in their order', async () => {
   expect(await harness.committed(0)).toEqual(['0', '1', '2'])
 })
 
+test('what is refused does not make room for what comes after it', async () => {
+  const harness = await TransactionHarness.started()
+  const producer = await harness.init('id')
+  const next = { ...producer, producerEpoch: producer.producerEpoch + 1 }
+  await harness.done(harness.produce('id', producer, 0, 0, ['a'], 'add'))
+  // Of an epoch that the coordinator does not know yet: its sequence is the first to come, until something is written.
+  expect(await harness.done(harness.produce('id', next, 0, 0, ['b'], 'add'))).toBe(errors.INVALID_PRODUCER_EPOCH)
+  for (const value of ['c', 'd']) {
+    const later = harness.produce('id', producer, 0, 1, [value], 'add')
+    expect(await harness.done(later)).toBe(errors.OUT_OF_ORDER_SEQUENCE_NUMBER)
+  }
+})
+
 test('ids that nobody uses are forgotten, also after a reload; those in use are not', async () => {
   const harness = await TransactionHarness.started()
   await harness.init('idle')

@@ -1,5 +1,13 @@
 import { LogError } from '../log/append-error.ts'
-import type { AppendInfo, AppendOptions, AppendOrigin, FetchData, PartitionLogApi, ReadUpTo } from '../log/types.ts'
+import type {
+  AppendInfo,
+  AppendOptions,
+  AppendOrigin,
+  FetchData,
+  PartitionLogApi,
+  ProducerInfo,
+  ReadUpTo,
+} from '../log/types.ts'
 import { errors, type KafkaError } from '../protocol/errors.ts'
 import type { FetchWait } from './purgatory.ts'
 import { type VerificationGuard, VerificationGuards } from './verification.ts'
@@ -32,6 +40,11 @@ export interface PartitionState {
   readonly isr: readonly number[]
   /** Whether this broker has had a log of it, as far as it knows. [false] */
   readonly hadLog?: boolean
+}
+
+/** Whether a batch of the producer came between: one that is refused, or a repeated one, leaves everything as it is. */
+function hasWritten(before: ProducerInfo | undefined, after: ProducerInfo): boolean {
+  return before?.lastSequence !== after.lastSequence || before.producerEpoch !== after.producerEpoch
 }
 
 /** A partition of which this broker has a replica: its log, and its part in the replication of it. */
@@ -173,8 +186,10 @@ export class Partition {
       return written
     }
     const isTransactionVerified = () => guard !== undefined && this.#guards.get(producerId) === guard
+    const before = this.#guards.get(producerId) && this.log.producer(producerId)
     const written = this.log.append(records, this.#mustVerify() ? { ...options, isTransactionVerified } : options)
-    if ((this.log.producer(producerId)?.currentTxnStartOffset ?? -1) >= 0) this.#guards.used(producerId)
+    const after = this.#guards.get(producerId) && this.log.producer(producerId)
+    if (after !== undefined && hasWritten(before, after)) this.#guards.used(producerId)
     return written
   }
 
