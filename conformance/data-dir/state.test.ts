@@ -85,4 +85,4 @@ test('groups of all kinds and open transactions go on when Ottla and Apache Kafk
   expect(groups).toMatch(/"type":"22","data":\{"groupId":"counting"/)
   expect(await dumped(broker, '__transaction_state', '--transaction-log-decoder')).toMatch(/swap-goesBack/)
   expect(await dumped(broker, '__share_group_state', '--share-group-state-decoder')).toMatch(/"groupId":"sharers"/)
-}, 300_000)
+}, 600_000)
