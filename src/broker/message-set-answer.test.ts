@@ -3,7 +3,7 @@ import { errors } from '../protocol/errors.ts'
 import { buildBatch } from '../protocol/records/builder.ts'
 import { ControlType, controlKey, endTxnMarkerValue } from '../protocol/records/control.ts'
 import { Codec } from '../protocol/records/layout.ts'
-import { decodeMessageSet, MessageView } from '../protocol/records/message-set.ts'
+import { buildMessageSet, decodeMessageSet, MessageView, messagesIn } from '../protocol/records/message-set.ts'
 import type { FetchParams, FetchResult, FetchSpec, PartitionFinder } from '../replication/fetch-reader.ts'
 import { asMessageSet } from './message-set-answer.ts'
 
@@ -121,5 +121,22 @@ describe('records for clients that know message sets only', () => {
     const damaged = batch(0, 1, Codec.gzip)
     damaged.fill(0xff, 61)
     expect((await answer([damaged], 2)).error).toBe(errors.CORRUPT_MESSAGE)
+  })
+
+  test.each([
+    [0, [0, 0]],
+    [2, [0, 1]],
+  ])('what the log has of old formats is for version %i of magic %j', async (version, magics) => {
+    const old = ([0, 1] as const).map((magic) => {
+      const records = [{ timestamp: TIMESTAMP, key: null, value: Buffer.from('x') }]
+      return buildMessageSet(records, { magic, codec: Codec.gzip, baseOffset: magic })
+    })
+    const result = await answer([Buffer.concat(old)], version)
+    expect(offsetsOf(result)).toEqual([0, 1])
+    const set = Buffer.concat(result.records)
+    expect([...messagesIn(set)].length).toBe(2)
+    const positions = [0, new MessageView(set).end]
+    expect(positions.map((position) => new MessageView(set, position).magic)).toEqual(magics)
+    expect(set.subarray(0, old[0]!.length).equals(old[0]!)).toBe(true)
   })
 })

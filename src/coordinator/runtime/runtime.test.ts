@@ -7,6 +7,8 @@ import { errors } from '../../protocol/errors.ts'
 import { BatchView } from '../../protocol/records/batch.ts'
 import { buildBatch } from '../../protocol/records/builder.ts'
 import { ControlType, controlKey, endTxnMarkerValue } from '../../protocol/records/control.ts'
+import { Codec } from '../../protocol/records/layout.ts'
+import { buildMessageSet } from '../../protocol/records/message-set.ts'
 import { ZERO_UUID } from '../../protocol/uuid.ts'
 import { CoordinatorError } from '../coordinator-error.ts'
 import { type CoordinatorRecord, coordinatorRecord, encodeKey, encodeValue, recordType } from '../coordinator-record.ts'
@@ -296,6 +298,21 @@ test('loading replays records, transactions and their ends, and passes over what
     ['b', 3],
   ])
   expect(shards[0]!.events).toEqual(['b of producer 7', 'producer 7 epoch 2 commits', 'loaded'])
+})
+
+test('loading reads what releases before 0.11 wrote, too', async () => {
+  const { log, runtime, read } = setup()
+  const old = (name: string, value: number, offset: number) => {
+    const record = put(name, value)
+    return { offset, timestamp: 0, key: encodeKey(record), value: encodeValue(record) }
+  }
+  const plain = buildMessageSet([old('a', 1, 0), old('b', 2, 1)], { magic: 0 })
+  const packed = buildMessageSet([old('a', 3, 2), old('c', 4, 3)], { magic: 1, codec: Codec.gzip })
+  log.batches.set(0, [Buffer.concat([plain, packed])])
+  await runtime.load(0, 1)
+  const values = ['a', 'b', 'c'].map((name) => read(name))
+  await settle()
+  expect(values.map((outcome) => outcome.required)).toEqual([3, 2, 4])
 })
 
 test('a timer runs as an operation, and is tried again where its records cannot be written', async () => {
