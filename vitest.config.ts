@@ -3,7 +3,9 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     include: ['src/**/*.test.ts'],
-    testTimeout: 30_000,
+    // For a machine that does much else at the same time; no test waits for time to pass.
+    testTimeout: 120_000,
+    hookTimeout: 60_000,
     reporters: ['default', './scripts/closing-line.js'],
   },
 })
