@@ -147,7 +147,7 @@ export class Driver {
   /** Waits until `isThere` holds for the output. */
   async until(what: string, isThere: () => boolean, instances: readonly Instance[] = []): Promise<void> {
     const isOver = () => !this.daemon.running || instances.some((instance) => instance.hasEnded)
-    const done = await eventually(what, 180_000, async () => isThere() || isOver() || undefined).catch(() => undefined)
+    const done = await eventually(what, 240_000, async () => isThere() || isOver() || undefined).catch(() => undefined)
     this.check()
     for (const instance of instances) instance.check()
     if (!done) throw new Error(`${what}: not there, after ${this.records.length} records of output`)
