@@ -18,6 +18,8 @@ import type { Side } from './side.ts'
 /** The clients' instance ids; two of them share one. */
 const INSTANCES = [null, null, null, 'i3', 'i4', 'i3'] as const
 const NEVER_MS = 1_000_000
+/** Regular expressions are looked at again when the last time is ten seconds ago. */
+export const REGEX_REFRESH_MS = 9_000
 const JOINING = 0
 const LEAVING = -1
 const LEAVING_STATIC = -2
@@ -74,6 +76,7 @@ export function consumerMachine(topicIds: ReadonlyMap<string, string>): Machine 
   return {
     name: 'consumer',
     length: 45,
+    withinMs: REGEX_REFRESH_MS,
     step: (random) => consumerStep(random, random.weighted(ASSIGNORS)),
     start: async (side) => new ConsumerPlay(side, topicIds),
   }

@@ -12,7 +12,7 @@ import { transactionMachine } from './transactions.ts'
 
 /** `OTTLA_FUZZ_SEED` is the first seed, `OTTLA_FUZZ_SEQUENCES` how many sequences of every theme are played. */
 const FIRST_SEED = Number(process.env.OTTLA_FUZZ_SEED ?? 1)
-const SEQUENCES = Number(process.env.OTTLA_FUZZ_SEQUENCES ?? 40)
+const SEQUENCES = Number(process.env.OTTLA_FUZZ_SEQUENCES ?? 30)
 
 /** So many are enough to read. */
 const MAX_FAILURES = 5

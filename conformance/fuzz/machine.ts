@@ -26,6 +26,8 @@ export interface Machine {
   readonly name: string
   /** How many steps a sequence has. */
   readonly length: number
+  /** Milliseconds after which something would happen by itself: a sequence that takes longer is broken off. */
+  readonly withinMs?: number
   step(random: Random): Step
   start(side: Side): Promise<Play>
 }

@@ -1,5 +1,5 @@
 import { ClassicPlay, classicStep } from './classic.ts'
-import { ConsumerPlay, consumerStep } from './consumer.ts'
+import { ConsumerPlay, consumerStep, REGEX_REFRESH_MS } from './consumer.ts'
 import type { Machine, Play, Step } from './machine.ts'
 import type { Random } from './random.ts'
 import type { Side } from './side.ts'
@@ -9,6 +9,7 @@ export function mixedMachine(topicIds: ReadonlyMap<string, string>): Machine {
   return {
     name: 'mixed',
     length: 45,
+    withinMs: REGEX_REFRESH_MS,
     step: mixedStep,
     start: async (side) => new MixedPlay(side, topicIds),
   }

@@ -52,7 +52,8 @@ export async function play(
   const sides = [new Side(pair.ottla, name), new Side(pair.oracle, name)] as const
   try {
     const plays = await Promise.all(sides.map((side) => machine.start(side)))
-    for (let at = 0; at <= steps.length; at++) {
+    const endMs = performance.now() + (machine.withinMs ?? Number.POSITIVE_INFINITY)
+    for (let at = 0; at <= steps.length && performance.now() < endMs; at++) {
       const step = steps[at]
       const what = await playStep(sides, plays, step)
       if (what.length > 0) return { machine: machine.name, seed, steps: steps.slice(0, at + 1), at, what }
