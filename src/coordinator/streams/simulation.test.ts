@@ -289,7 +289,8 @@ class Simulation {
     const active = new Map<string, string>()
     const processes = new Map<string, string>()
     const claim = (claims: Map<string, string>, key: string, memberId: string) => {
-      expect(claims.get(key), `${key} of ${memberId}`).toBeUndefined()
+      const other = claims.get(key)
+      if (other !== undefined) throw new Error(`${other} and ${memberId} have ${key}`)
       claims.set(key, memberId)
     }
     for (const { memberId, processId, owned } of this.clients) {
