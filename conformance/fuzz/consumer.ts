@@ -144,10 +144,9 @@ export class ConsumerPlay implements Play {
     const version = speaker.memberId === '' ? 1 : Number(step.args.version)
     const body = this.#bodyOf(step, client, speaker, version)
     const before = await this.#describe()
+    const isAnyResolved = this.#resolved.size > 0
     // Of a member that comes without topics, Apache Kafka first assigns as if it wanted what the others want.
     if (before.isBehind && body.memberEpoch === JOINING && !body.subscribedTopicNames?.length) return
-    const known = new Set(before.regexes.filter((regex) => this.#resolved.has(regex)))
-    this.#resolved = known
     const { memberId, generation, instanceId } = speaker
     const note = `${step.args.kind} as ${JSON.stringify([memberId, generation, instanceId])}`
     const answer = await this.#side.ask(client.who, 'ConsumerGroupHeartbeat', version, body, {
@@ -158,7 +157,8 @@ export class ConsumerPlay implements Play {
     })
     if (answer.errorCode !== 0) return
     if (speaker.memberId === client.memberId) this.#heard(client, answer)
-    if (known.size === 0) await this.#untilResolved(before.regexes)
+    // They are resolved after the answer, and no more often than every ten seconds: here, where none is known yet.
+    if (body.memberEpoch >= JOINING && !isAnyResolved) await this.#untilResolved()
   }
 
   #heard(client: Client, { memberEpoch, assignment }: Body): void {
@@ -199,17 +199,22 @@ export class ConsumerPlay implements Play {
     const { groups } = await this.#side.quietly('ConsumerGroupDescribe', 1, { groupIds: [this.groupId] })
     const [{ groupEpoch, assignmentEpoch, members }] = groups
     const regexes = members.flatMap(({ subscribedTopicRegex }: Body) => subscribedTopicRegex || [])
+    // What nobody has any more is forgotten.
+    for (const regex of this.#resolved) if (!regexes.includes(regex)) this.#resolved.delete(regex)
     return { isBehind: groupEpoch > assignmentEpoch, regexes }
   }
 
-  /**
-   * Regular expressions are resolved after the answer, when new ones come, and no more often than every ten seconds. The
-   * group goes on by an epoch then, which nothing is assigned in before the next heartbeat.
-   */
-  async #untilResolved(before: readonly string[]): Promise<void> {
+  /** Whether the members have regular expressions, and the topics of none are known. */
+  async isUnresolved(): Promise<boolean> {
+    const { regexes } = await this.#describe()
+    return regexes.length > 0 && this.#resolved.size === 0
+  }
+
+  /** Waits until the topics of regular expressions are known: the group goes on by an epoch, in which nothing is assigned. */
+  async #untilResolved(): Promise<void> {
     for (let attempt = 0; attempt < 1000; attempt++) {
       const { isBehind, regexes } = await this.#describe()
-      if (regexes.every((regex) => before.includes(regex))) return
+      if (regexes.length === 0) return
       if (isBehind) {
         this.#resolved = new Set(regexes)
         return

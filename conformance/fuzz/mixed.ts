@@ -28,6 +28,15 @@ const CLASSIC_INSTANCES = ['i0', 'i1', 'i2', 'i3', 'i5', 'i6']
 /** The first version of JoinGroup that knows static members. */
 const FIRST_WITH_INSTANCES = 5
 
+/**
+ * Only static members, and only such as prefer one protocol: a group cannot be upgraded by Apache Kafka, which answers
+ * UNKNOWN_SERVER_ERROR, when a member that waits in a rebalance does not support the protocol of the last one.
+ */
+function isComparable({ args }: Step): boolean {
+  if (args.instance === 'none' || Number(args.version) < FIRST_WITH_INSTANCES) return false
+  return args.protocols !== 'reverse' && args.protocols !== 'other'
+}
+
 class MixedPlay implements Play {
   readonly #side: Side
   readonly #classic: ClassicPlay
@@ -42,22 +51,20 @@ class MixedPlay implements Play {
   async take(step: Step): Promise<void> {
     const kind = step.op.split(' ')[0]
     const op = step.op.slice(kind!.length + 1)
-    if (kind === 'classic' && op === 'join' && !(await this.#mayJoin(step))) return
+    if (kind === 'classic' && op.endsWith('join') && !isComparable(step)) return
+    if (kind === 'classic' && op.includes('join') && !(await this.#mayJoin())) return
     if (kind === 'classic') await this.#classic.take({ ...step, op })
     else await this.#consumer.take({ ...step, op })
     await this.#classic.settle()
   }
 
   /**
-   * Only static members, and only such as prefer one protocol: a group cannot be upgraded by Apache Kafka, which answers
-   * UNKNOWN_SERVER_ERROR, when a member that waits in a rebalance does not support the protocol of the last one. And not under an id into a consumer group without members: Apache Kafka refuses that, but has
-   * replaced the group by a classic one, until it loads it again.
+   * Not into a consumer group without members: Apache Kafka refuses that to whoever has a member id, but has replaced the group
+   * by a classic one, until it loads it again. And not where it could not be known whether regular expressions are resolved.
    */
-  async #mayJoin({ args }: Step): Promise<boolean> {
-    if (args.instance === 'none' || Number(args.version) < FIRST_WITH_INSTANCES) return false
-    if (args.protocols === 'reverse' || args.protocols === 'other') return false
+  async #mayJoin(): Promise<boolean> {
     const { groups } = await this.#side.quietly('ConsumerGroupDescribe', 1, { groupIds: [this.#side.name] })
-    return groups[0].groupState !== 'Empty'
+    return groups[0].groupState !== 'Empty' && !(await this.#consumer.isUnresolved())
   }
 
   async look(): Promise<void> {
