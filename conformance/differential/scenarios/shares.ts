@@ -260,7 +260,7 @@ const fetching: Scenario[] = [
       await member.fetch([at(0)], { maxRecords: 2, ...limit })
       await member.fetch([], { maxRecords: 3, ...limit })
       await member.fetch([], { batchSize: 3 })
-      await member.fetch([at(0, [ack(0, 3, RELEASE)])], { maxWaitMs: 100 })
+      await member.fetch([at(0, [ack(0, 3, RELEASE)])])
       await member.fetch([at(0)], { maxRecords: 0, maxWaitMs: 100 })
     },
   },
