@@ -33,7 +33,7 @@ const PROTOCOLS: Readonly<Record<string, readonly string[]>> = {
 }
 const NEVER_MS = 1_000_000
 
-const OPS = { join: 12, 'rejoin all': 6, sync: 6, 'sync all': 8, heartbeat: 5, leave: 3, ...OFFSET_OPS }
+const OPS = { join: 12, 'rejoin all': 4, sync: 6, 'sync all': 6, heartbeat: 5, leave: 3, ...OFFSET_OPS }
 
 const AS_THEMSELVES = { generation: 'own', member: 'own', instance: 'own', protocolType: 'consumer' }
 
@@ -41,7 +41,7 @@ const AS_THEMSELVES = { generation: 'own', member: 'own', instance: 'own', proto
 export function classicMachine(topicIds: ReadonlyMap<string, string>): Machine {
   return {
     name: 'classic',
-    length: 45,
+    length: 40,
     step: classicStep,
     start: async (side) => new ClassicPlay(side, topicIds, INSTANCES),
   }
@@ -138,7 +138,7 @@ export class ClassicPlay implements Play {
     for (const client of this.#from(step.client)) {
       if (client.memberId === '' || client.joinedBy === undefined) continue
       await this.#join({ ...step, args: { ...client.joinedBy, ...AS_THEMSELVES } }, client, client)
-      await this.settle()
+      await this.#settleAnswers()
     }
   }
 
@@ -146,7 +146,7 @@ export class ClassicPlay implements Play {
     for (const client of this.#from(step.client)) {
       if (client.memberId === '' || client.generation < 0) continue
       await this.#sync(step, client, client)
-      await this.settle()
+      await this.#settleAnswers()
     }
   }
 
