@@ -169,7 +169,9 @@ export class ConsumerPlay implements Play {
     }
     if (!assignment) return
     client.before = client.assigned
-    client.assigned = structuredClone(assignment.topicPartitions)
+    const assigned: Body[] = structuredClone(assignment.topicPartitions)
+    const order = [...this.#topicIds.values()]
+    client.assigned = assigned.sort((a, b) => order.indexOf(a.topicId) - order.indexOf(b.topicId))
   }
 
   #bodyOf({ args }: Step, client: Client, { memberId, generation, instanceId }: Speaker, version: number): Body {
