@@ -289,7 +289,10 @@ const seeing: Scenario[] = [
       await ask('group.version', 0, { upgradeType: 1 })
       await ask('group.version', 5, { upgradeType: 1 })
       await ask('group.version', 1, { upgradeType: 9 })
-      await probe.send('UpdateFeatures', version, { timeoutMs: 5000, featureUpdates: [], validateOnly: true })
+      const twice = [1, 0].map((maxVersionLevel) => ({ feature: 'group.version', maxVersionLevel, upgradeType: 2 }))
+      for (const featureUpdates of [[], twice]) {
+        await probe.send('UpdateFeatures', version, { timeoutMs: 5000, featureUpdates, validateOnly: true })
+      }
     },
   },
   {
