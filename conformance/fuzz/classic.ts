@@ -82,6 +82,8 @@ interface Client {
   memberId: string
   generation: number
   protocol: string | null
+  /** It waits for the answer to a SyncGroup. */
+  isSyncing: boolean
   /** How it joined the last time. */
   joinedBy: Step['args'] | undefined
   /** Member ids that it had before. */
@@ -108,6 +110,7 @@ export class ClassicPlay implements Play {
       generation: -1,
       protocol: null,
       joinedBy: undefined,
+      isSyncing: false,
       old: [],
     }))
   }
@@ -254,9 +257,11 @@ export class ClassicPlay implements Play {
       assignments,
     }
     const note = this.#named(`SyncGroup as ${JSON.stringify(speaker)}`)
+    client.isSyncing = true
     await this.#side.post(client.who, 'SyncGroup', version, request, {
       note,
       heard: ({ errorCode }) => {
+        client.isSyncing = false
         if (errorCode === UNKNOWN_MEMBER_ID && speaker.memberId === client.memberId) this.#forget(client)
       },
       normal: (response) => {
@@ -288,12 +293,17 @@ export class ClassicPlay implements Play {
     await this.#side.ask(`${client.who}, aside`, 'LeaveGroup', version, { groupId: this.groupId, ...who })
   }
 
-  /** Which of several members leads the group when its leader leaves is up to a hash of ids that brokers make up. */
+  /**
+   * Which of several members leads the group when its leader leaves is up to a hash of ids that brokers make up. And who leaves
+   * while it waits for its assignment never hears from Apache Kafka again.
+   */
   async #mayLeave(leaving: readonly Speaker[]): Promise<boolean> {
     const { groups } = await this.#side.quietly('DescribeGroups', 5, { groups: [this.groupId] })
     const members: Body[] = groups[0].members
     const isGone = ({ memberId, groupInstanceId }: Body) =>
       leaving.some((one) => one.memberId === memberId || (groupInstanceId && one.instanceId === groupInstanceId))
+    const isWaiting = (id: string) => this.#clients.some(({ memberId, isSyncing }) => isSyncing && memberId === id)
+    if (members.some((member) => isGone(member) && isWaiting(member.memberId))) return false
     const leaderStays = members.some((member) => member.memberId === this.#leader && !isGone(member))
     return leaderStays || members.filter((member) => !isGone(member)).length <= 1
   }
