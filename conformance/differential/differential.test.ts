@@ -13,6 +13,7 @@ import { adminScenarios } from './scenarios/admin.ts'
 import { configValueScenarios } from './scenarios/config-values.ts'
 import { configScenarios } from './scenarios/configs.ts'
 import { consumerGroupScenarios } from './scenarios/consumer-groups.ts'
+import { featureLevelScenarios } from './scenarios/feature-levels.ts'
 import { connectionScenarios, frameScenariosOf, versionScenarioOf } from './scenarios/frames.ts'
 import { groupScenarios } from './scenarios/groups.ts'
 import { rebalanceScenarios } from './scenarios/rebalances.ts'
@@ -44,6 +45,7 @@ const stories: readonly Scenario[] = [
   ...consumerGroupScenarios,
   ...streamsGroupScenarios,
   ...streamsOffsetScenarios,
+  ...featureLevelScenarios,
 ]
 const compared = stories.map(({ api }) => api)
 const scenarios: readonly Scenario[] = [
