@@ -37,6 +37,26 @@ test('what is combined says of every offset what the strongest batch said, once 
   )
 })
 
+test('batches that end before they begin, and offsets beyond 2^53, come to an end', () => {
+  const offset = fc.oneof(
+    fc.nat(30),
+    fc.nat(60).map((power) => 2 ** power),
+    fc.constant(2 ** 63),
+    fc.constant(-1),
+  )
+  const odd = fc
+    .tuple(offset, offset, fc.constantFrom(0, 2, 4), fc.integer({ min: 1, max: 3 }))
+    .map(([first, last, state, count]) => batch(first, last, state, count))
+  fc.assert(
+    fc.property(fc.array(odd, { maxLength: 8 }), fc.integer({ min: -1, max: 20 }), (changes, startOffset) => {
+      expect(combineBatches([], changes, startOffset).length).toBeLessThanOrEqual(3 * changes.length)
+    }),
+  )
+  const inverted = batch(78, 76, 1, 4)
+  expect(combineBatches([], [inverted, batch(68, 80, 0, 1)], 0)).toEqual([batch(68, 80, 0, 1), inverted])
+  expect(combineBatches([], [batch(100, 101, 1, 4), inverted], 0)).toEqual([inverted, batch(100, 101, 1, 4)])
+})
+
 test('neighbours of one state become one', () => {
   expect(combineBatches([batch(0, 4, 2, 1)], [batch(5, 9, 2, 1)], 0)).toEqual([batch(0, 9, 2, 1)])
 })

@@ -19,7 +19,16 @@ export function combineBatches(
 ): readonly StateBatch[] {
   const kept = startOffset === UNKNOWN_START ? [...current, ...changes] : cutOff([...current, ...changes], startOffset)
   if (kept.length < 2) return kept
-  return disentangle(kept.sort(compareBatches))
+  const sorted = kept.sort(compareBatches)
+  if (sorted.every(saysSomething)) return disentangle(sorted)
+  // Apache Kafka keeps such a batch where it is within no other one, and otherwise never comes to an end.
+  const nothing = sorted.filter((batch) => !saysSomething(batch))
+  return [...disentangle(sorted.filter(saysSomething)), ...nothing].sort(compareBatches)
+}
+
+/** False for a batch that ends before it begins: whoever writes states is taken at his word. */
+function saysSomething({ firstOffset, lastOffset }: StateBatch): boolean {
+  return firstOffset <= lastOffset
 }
 
 function cutOff(batches: readonly StateBatch[], startOffset: number): StateBatch[] {
@@ -59,13 +68,18 @@ function union(first: StateBatch, second: StateBatch): StateBatch {
   return { ...first, lastOffset: Math.max(first.lastOffset, second.lastOffset) }
 }
 
-/** Two that overlap and differ, without overlap: the stronger one whole, the other one where it stands out. */
+/**
+ * Two that overlap and differ, without overlap: the stronger one whole, the other one where it stands out. Beyond 2^53 the
+ * offset next to another one may be the same number: a piece that would overlap for that is left out.
+ */
 function split(first: StateBatch, second: StateBatch): StateBatch[] {
   const [strong, weak] = compareStates(second, first) < 0 ? [first, second] : [second, first]
   const pieces: StateBatch[] = []
-  if (weak.firstOffset < strong.firstOffset) pieces.push({ ...weak, lastOffset: strong.firstOffset - 1 })
+  const before = { ...weak, lastOffset: strong.firstOffset - 1 }
+  if (before.lastOffset < strong.firstOffset && saysSomething(before)) pieces.push(before)
   pieces.push(strong)
-  if (weak.lastOffset > strong.lastOffset) pieces.push({ ...weak, firstOffset: strong.lastOffset + 1 })
+  const after = { ...weak, firstOffset: strong.lastOffset + 1 }
+  if (after.firstOffset > strong.lastOffset && saysSomething(after)) pieces.push(after)
   return pieces
 }
 
