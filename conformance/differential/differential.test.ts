@@ -137,6 +137,15 @@ async function tell(scenario: Scenario, version: number, name: string, patience 
   return found.filter((line) => !isAllowed(line))
 }
 
+/** Key, version, correlation id and a client id of null: Apache Kafka looks no further. */
+function oldHeader(apiKey: number, version: number): Buffer {
+  const header = Buffer.alloc(10)
+  header.writeInt16BE(apiKey, 0)
+  header.writeInt16BE(version, 2)
+  header.writeInt16BE(-1, 8)
+  return header
+}
+
 function isAllowed(line: string): boolean {
   const allowance = allowedDifferences.find(({ path }) => path.test(line))
   if (allowance) usedAllowances.add(allowance.path)
@@ -193,6 +202,23 @@ describe('the same requests to Ottla and to Apache Kafka', () => {
       }
     }
     expect(missing).toEqual([])
+  })
+
+  test('who asks in a version that only Ottla serves is disconnected by Apache Kafka 4', async () => {
+    const kept: string[] = []
+    for (const name of Object.keys(apis) as ApiName[]) {
+      const { key, kafkaVersions } = apis[name]
+      const range = served.get(key)
+      if (!range || name === 'ApiVersions') continue
+      for (let version = range.minVersion; version < kafkaVersions.low; version++) {
+        const probe = new Probe(oracle)
+        await probe.sendBytes(name, version, oldHeader(key, version), 'an old version', 10_000)
+        if (probe.transcript[0]!.response !== 'connection closed') kept.push(`${name} ${version}`)
+        probe.close()
+      }
+    }
+    expect(kept).toEqual([])
+    expect(served.get(apis.Produce.key)!.minVersion).toBe(0)
   })
 
   test('every difference that is allowed was met', () => {
