@@ -127,6 +127,18 @@ describe('idempotent producers (KIP-98)', () => {
     }
   })
 
+  it('are known after a restart when all that they wrote has been deleted', async () => {
+    const environment = testEnvironment()
+    const log = openLog(environment)
+    await send(log, 0)
+    log.advanceHighWatermark(1)
+    log.advanceLogStart(1, 'the test')
+    await log.close()
+    const again = openLog(environment, {}, { cleanShutdown: true, logStartOffset: 1, highWatermark: 1 })
+    expect(await send(again, 0)).toMatchObject({ duplicate: true, firstOffset: 0 })
+    expect((await send(again, 1)).firstOffset).toBe(1)
+  })
+
   it('are forgotten by a start after a kill when they have been silent for producer.id.expiration.ms', async () => {
     const environment = testEnvironment({ producerIdExpirationMs: 1000 })
     const log = openLog(environment)

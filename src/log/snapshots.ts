@@ -43,12 +43,12 @@ export class Snapshots {
     if (!this.#offsets.includes(offset)) this.#offsets = [...this.#offsets, offset].sort((a, b) => a - b)
   }
 
-  /** The newest sound snapshot at or before `offset` and past `after`; damaged ones are removed. */
-  newest(offset: number, after: number): { offset: number; producers: ReadonlyMap<number, ProducerEntry> } | undefined {
+  /** The newest sound snapshot at or before `offset` and not before `from`; damaged ones are removed. */
+  newest(offset: number, from: number): { offset: number; producers: ReadonlyMap<number, ProducerEntry> } | undefined {
     for (let i = this.#offsets.length - 1; i >= 0; i--) {
       const candidate = this.#offsets[i]!
       if (candidate > offset) continue
-      if (candidate <= after) return undefined
+      if (candidate < from) return undefined
       const bytes = readIfThere(this.#disk, this.#path(candidate))
       const producers = bytes && decodeSnapshot(bytes)
       if (producers) return { offset: candidate, producers }
