@@ -1,14 +1,13 @@
 import { errors } from '../../protocol/errors.ts'
 import type { ConsumerGroupDescribeResponse } from '../../protocol/messages/consumer-group-describe.ts'
 import type { GroupMetadataView } from '../modern/group-metadata-view.ts'
+import { undescribed } from '../modern/undescribed.ts'
 import type { ConsumerGroup } from './consumer-group.ts'
 import type { ConsumerMember } from './member.ts'
 
 export type DescribedConsumerGroup = ConsumerGroupDescribeResponse['groups'][number]
 type DescribedAssignment = DescribedConsumerGroup['members'][number]['assignment']
 
-/** The value of `authorizedOperations` for "not asked for". */
-const OPERATIONS_UNKNOWN = -(2 ** 31)
 const CLASSIC_MEMBER = 0
 const CONSUMER_MEMBER = 1
 
@@ -18,17 +17,7 @@ export function undescribedConsumerGroup(
   errorCode: number,
   errorMessage: string | null,
 ): DescribedConsumerGroup {
-  return {
-    groupId,
-    errorCode,
-    errorMessage,
-    groupState: '',
-    groupEpoch: 0,
-    assignmentEpoch: 0,
-    assignorName: '',
-    members: [],
-    authorizedOperations: OPERATIONS_UNKNOWN,
-  }
+  return { ...undescribed(groupId, errorCode, errorMessage), assignorName: '' }
 }
 
 export function describeConsumerGroup(

@@ -1,5 +1,6 @@
 import { errors } from '../../protocol/errors.ts'
 import type { StreamsGroupDescribeResponse } from '../../protocol/messages/streams-group-describe.ts'
+import { undescribed } from '../modern/undescribed.ts'
 import type { StreamsMember } from './member.ts'
 import type { StreamsGroup } from './streams-group.ts'
 import { toTaskIds } from './tasks.ts'
@@ -7,25 +8,13 @@ import { describeTopology } from './topology/describe.ts'
 
 export type DescribedStreamsGroup = StreamsGroupDescribeResponse['groups'][number]
 
-const OPERATIONS_UNKNOWN = -(2 ** 31)
-
 /** A group of which nothing is told but the error. */
 export function undescribedStreamsGroup(
   groupId: string,
   errorCode: number,
   errorMessage: string | null,
 ): DescribedStreamsGroup {
-  return {
-    groupId,
-    errorCode,
-    errorMessage,
-    groupState: '',
-    groupEpoch: 0,
-    assignmentEpoch: 0,
-    topology: null,
-    members: [],
-    authorizedOperations: OPERATIONS_UNKNOWN,
-  }
+  return { ...undescribed(groupId, errorCode, errorMessage), topology: null }
 }
 
 export function describeStreamsGroup(group: StreamsGroup): DescribedStreamsGroup {

@@ -2,7 +2,7 @@ import { decode, encode } from '../../protocol/codec.ts'
 import type { BatchView } from '../../protocol/records/batch.ts'
 import { ControlType, parseControlType } from '../../protocol/records/control.ts'
 import { RecordCursor } from '../../protocol/records/cursor.ts'
-import { KRaftVersionRecord, LeaderChangeMessage, VotersRecord } from '../../protocol/storage/control-records.ts'
+import { KRaftVersionRecord, VotersRecord } from '../../protocol/storage/control-records.ts'
 import { type ControlRecord, MAX_UNCOMPRESSED_BYTES } from './batches.ts'
 import type { Voter } from './types.ts'
 
@@ -50,11 +50,4 @@ export class ControlState {
       { type: ControlType.kraftVoters, value: encode(VotersRecord, 0, { version: 0, voters }) },
     ]
   }
-}
-
-/** The record with which a leader of a quorum of one begins its epoch. */
-export function leaderChangeRecord(leaderId: number): ControlRecord {
-  const voters = [{ voterId: leaderId }]
-  const value = encode(LeaderChangeMessage, 0, { version: 0, leaderId, voters, grantingVoters: voters })
-  return { type: ControlType.leaderChange, value }
 }

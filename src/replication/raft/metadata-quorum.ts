@@ -2,7 +2,8 @@ import type { Scheduled } from '../../platform/time.ts'
 import { RecordCursor } from '../../protocol/records/cursor.ts'
 import { ZERO_UUID } from '../../protocol/uuid.ts'
 import { controlBatch, dataBatch, MAX_BATCH_BYTES, MAX_UNCOMPRESSED_BYTES } from './batches.ts'
-import { ControlState, leaderChangeRecord } from './control-state.ts'
+import { ControlState } from './control-state.ts'
+import { leaderChangeRecord } from './core/control-records.ts'
 import { MetadataLog } from './metadata-log.ts'
 import { readQuorumState, writeQuorumState } from './quorum-state.ts'
 import { listSnapshots, readSnapshot, SnapshotBuilder, snapshotPath, writeSnapshot } from './snapshot-file.ts'
@@ -295,7 +296,7 @@ export class MetadataQuorum<R = unknown> {
     const elected = { leaderId: nodeId, leaderEpoch: this.#epoch, votedId: -1, votedDirectoryId: ZERO_UUID }
     writeQuorumState(platform.disk, this.#directory, elected, this.kraftVersion, this.#options.staticVoterIds)
     this.#log.noteEpoch(this.#epoch, this.#log.endOffset)
-    const records = [leaderChangeRecord(nodeId), ...this.#voterUpdate()]
+    const records = [leaderChangeRecord(nodeId, [nodeId], [nodeId]), ...this.#voterUpdate()]
     const timestampMs = platform.time.nowMs()
     await this.#write(controlBatch(records, this.#place(timestampMs)), records.length, timestampMs)
     this.#nextOffset = this.#log.endOffset

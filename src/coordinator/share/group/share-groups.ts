@@ -16,6 +16,7 @@ import type { GroupMetadataView } from '../../modern/group-metadata-view.ts'
 import { isReconciledTo, JOIN_EPOCH, LEAVE_EPOCH, MemberState } from '../../modern/member.ts'
 import type { SubscriptionCount } from '../../modern/modern-group.ts'
 import { type AssignableMember, changedTargets } from '../../modern/target-assignment.ts'
+import { undescribed } from '../../modern/undescribed.ts'
 import { NOTHING, type Result } from '../../runtime/result.ts'
 import type { Timers } from '../../runtime/timers.ts'
 import { unrecorded } from '../../runtime/undo-log.ts'
@@ -55,7 +56,6 @@ export interface ShareGroupsContext {
 /** Where the records of a timer cannot be written, it fires again after so long. */
 const RETRY_MS = 500
 const ASSIGNOR_NAME = 'simple'
-const OPERATIONS_UNKNOWN = -(2 ** 31)
 const NONE_MISSING: PartitionsByTopic = new Map()
 
 /** What a member says, and what comes of it. */
@@ -270,17 +270,7 @@ export function undescribedShareGroup(
   errorCode: number,
   errorMessage: string | null,
 ): DescribedShareGroup {
-  return {
-    groupId,
-    errorCode,
-    errorMessage,
-    groupState: '',
-    groupEpoch: 0,
-    assignmentEpoch: 0,
-    assignorName: '',
-    members: [],
-    authorizedOperations: OPERATIONS_UNKNOWN,
-  }
+  return { ...undescribed(groupId, errorCode, errorMessage), assignorName: '' }
 }
 
 function timerKey(groupId: string, memberId: string): string {
