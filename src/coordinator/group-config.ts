@@ -116,12 +116,12 @@ export function groupCoordinatorConfig(
       assignors: assignorNames(config, 'group.consumer.assignors', consumerAssignors),
       migrationPolicy: config.get('group.consumer.migration.policy').toLowerCase() as MigrationPolicy,
       regexRefreshIntervalMs: config.get('group.consumer.regex.refresh.interval.ms'),
-      paceOf: (groupId) => paceOf(config, overridesOf(groupId), 'consumer'),
+      paceOf: (groupId) => consumerPace(config, overridesOf(groupId)),
     },
     share: {
       maxGroupSize: config.get('group.share.max.size'),
       initializeRetryIntervalMs: config.get('group.share.initialize.retry.interval.ms'),
-      paceOf: (groupId) => paceOf(config, overridesOf(groupId), 'share'),
+      paceOf: (groupId) => sharePace(config, overridesOf(groupId)),
     },
     streams: {
       maxGroupSize: config.get('group.streams.max.size'),
@@ -142,24 +142,63 @@ function assignorNames(
   })
 }
 
-/** What was set for the group, within the broker's limits. */
-function paceOf(config: BrokerConfig, overrides: Properties, kind: 'consumer' | 'share' | 'streams'): GroupPace {
-  const limited = (name: 'session.timeout' | 'heartbeat.interval' | 'assignment.interval'): number =>
-    within(
-      groupValue(`${kind}.${name}.ms`, overrides, config),
-      config.get(`group.${kind}.min.${name}.ms`),
-      config.get(`group.${kind}.max.${name}.ms`),
-    )
+function consumerPace(config: BrokerConfig, overrides: Properties): GroupPace {
   return {
-    sessionTimeoutMs: limited('session.timeout'),
-    heartbeatIntervalMs: limited('heartbeat.interval'),
-    assignmentIntervalMs: limited('assignment.interval'),
+    sessionTimeoutMs: within(
+      groupValue('consumer.session.timeout.ms', overrides, config),
+      config.get('group.consumer.min.session.timeout.ms'),
+      config.get('group.consumer.max.session.timeout.ms'),
+    ),
+    heartbeatIntervalMs: within(
+      groupValue('consumer.heartbeat.interval.ms', overrides, config),
+      config.get('group.consumer.min.heartbeat.interval.ms'),
+      config.get('group.consumer.max.heartbeat.interval.ms'),
+    ),
+    assignmentIntervalMs: within(
+      groupValue('consumer.assignment.interval.ms', overrides, config),
+      config.get('group.consumer.min.assignment.interval.ms'),
+      config.get('group.consumer.max.assignment.interval.ms'),
+    ),
+  }
+}
+
+function sharePace(config: BrokerConfig, overrides: Properties): GroupPace {
+  return {
+    sessionTimeoutMs: within(
+      groupValue('share.session.timeout.ms', overrides, config),
+      config.get('group.share.min.session.timeout.ms'),
+      config.get('group.share.max.session.timeout.ms'),
+    ),
+    heartbeatIntervalMs: within(
+      groupValue('share.heartbeat.interval.ms', overrides, config),
+      config.get('group.share.min.heartbeat.interval.ms'),
+      config.get('group.share.max.heartbeat.interval.ms'),
+    ),
+    assignmentIntervalMs: within(
+      groupValue('share.assignment.interval.ms', overrides, config),
+      config.get('group.share.min.assignment.interval.ms'),
+      config.get('group.share.max.assignment.interval.ms'),
+    ),
   }
 }
 
 function streamsPace(config: BrokerConfig, overrides: Properties): StreamsGroupPace {
   return {
-    ...paceOf(config, overrides, 'streams'),
+    sessionTimeoutMs: within(
+      groupValue('streams.session.timeout.ms', overrides, config),
+      config.get('group.streams.min.session.timeout.ms'),
+      config.get('group.streams.max.session.timeout.ms'),
+    ),
+    heartbeatIntervalMs: within(
+      groupValue('streams.heartbeat.interval.ms', overrides, config),
+      config.get('group.streams.min.heartbeat.interval.ms'),
+      config.get('group.streams.max.heartbeat.interval.ms'),
+    ),
+    assignmentIntervalMs: within(
+      groupValue('streams.assignment.interval.ms', overrides, config),
+      config.get('group.streams.min.assignment.interval.ms'),
+      config.get('group.streams.max.assignment.interval.ms'),
+    ),
     initialRebalanceDelayMs: groupValue('streams.initial.rebalance.delay.ms', overrides, config),
     standbyReplicas: Math.min(
       groupValue('streams.num.standby.replicas', overrides, config),
