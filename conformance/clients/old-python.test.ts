@@ -16,7 +16,7 @@ function expected(what: string, from: number): string[] {
   return Array.from({ length: 100 }, (_, i) => `${what} ${from + i} key-${i} ${value(i)}`)
 }
 
-test('kafka-python at 0.9: round trip', async () => {
+test('kafka-python 1.3 at 0.9: round trip', async () => {
   const result = await runOldPython('old_kafka_python.py', [broker.bootstrap, 'old-python'])
   expect(result.status, result.stderr).toBe(0)
   const all = result.stdout.trim().split('\n')

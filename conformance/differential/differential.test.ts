@@ -13,6 +13,7 @@ import { adminScenarios } from './scenarios/admin.ts'
 import { configValueScenarios } from './scenarios/config-values.ts'
 import { configScenarios } from './scenarios/configs.ts'
 import { consumerGroupScenarios } from './scenarios/consumer-groups.ts'
+import { featureLevelScenarios } from './scenarios/feature-levels.ts'
 import { connectionScenarios, frameScenariosOf, versionScenarioOf } from './scenarios/frames.ts'
 import { groupScenarios } from './scenarios/groups.ts'
 import { rebalanceScenarios } from './scenarios/rebalances.ts'
@@ -44,6 +45,7 @@ const stories: readonly Scenario[] = [
   ...consumerGroupScenarios,
   ...streamsGroupScenarios,
   ...streamsOffsetScenarios,
+  ...featureLevelScenarios,
 ]
 const compared = stories.map(({ api }) => api)
 const scenarios: readonly Scenario[] = [
@@ -69,6 +71,9 @@ const overrides = {
   'group.streams.min.session.timeout.ms': '100',
   'group.streams.min.heartbeat.interval.ms': '100',
 }
+
+/** SaslHandshake, the ACLs, SaslAuthenticate, the delegation tokens, the SCRAM credentials: not served yet. */
+const SECURITY_KEYS = [17, 29, 30, 31, 36, 38, 39, 40, 41, 50, 51]
 
 let ottla: Broker
 let oracle: Broker
@@ -96,6 +101,9 @@ afterAll(async () => {
   await oracle?.stop()
 })
 
+/** On a busy machine a broker that does not answer soon may be slow rather than silent. */
+const PATIENCE = 10
+
 /**
  * What two brokers do at the same time on a busy machine may differ once: Apache Kafka answers some changes before all its
  * threads know of them. A difference in what they mean to do is there again when the story is told anew.
@@ -104,11 +112,12 @@ async function differencesSeenTwice(scenario: Scenario, version: number, name: s
   const first = await tell(scenario, version, name)
   if (first.length === 0) return first
   console.warn(`differed once, told again: ${scenario.api} v${version}: ${scenario.title}\n${first.join('\n')}`)
-  return tell(scenario, version, `${name}again`)
+  return tell(scenario, version, `${name}again`, PATIENCE)
 }
 
-async function tell(scenario: Scenario, version: number, name: string): Promise<string[]> {
+async function tell(scenario: Scenario, version: number, name: string, patience = 1): Promise<string[]> {
   const probes = [new Probe(ottla), new Probe(oracle)] as const
+  for (const probe of probes) probe.patience = patience
   for (const probe of probes) probe.learn(clusterIds.get(probe.broker), '<cluster id>')
   const outcomes = await Promise.allSettled(probes.map((probe) => scenario.run(probe, version, name)))
   for (const probe of probes) {
@@ -156,15 +165,15 @@ describe('the same requests to Ottla and to Apache Kafka', () => {
     })
   }
 
-  test('what both advertise ends at the same version, and starts no later in Ottla', async () => {
+  test('Ottla advertises what Apache Kafka does, except for security, with older versions beside', async () => {
     const probe = new Probe(oracle)
     const theirs = await probe.quietly('ApiVersions', 3, { clientSoftwareName: 'x', clientSoftwareVersion: '1' })
     probe.close()
     for (const { apiKey, minVersion, maxVersion } of theirs.apiKeys) {
       const ours = served.get(apiKey)
-      if (!ours) continue
+      if (!ours && SECURITY_KEYS.includes(apiKey)) continue
       expect(ours, `API ${apiKey}`).toMatchObject({ maxVersion })
-      expect(ours.minVersion, `API ${apiKey}`).toBeLessThanOrEqual(minVersion)
+      expect(ours!.minVersion, `API ${apiKey}`).toBeLessThanOrEqual(minVersion)
     }
     const known = new Set(theirs.apiKeys.map((entry: { apiKey: number }) => entry.apiKey))
     expect([...served.keys()].filter((key) => !known.has(key))).toEqual([])

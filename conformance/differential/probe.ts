@@ -37,6 +37,8 @@ export class Probe {
   readonly symbols = new Map<string | number, string>()
   /** What the requests are sent under. */
   clientId = 'differential'
+  /** How many times as long as usual silence has to last to be one. */
+  patience = 1
   #connection: RawConnection | undefined
   #correlationId = 0
   readonly #forks: Probe[] = []
@@ -69,14 +71,14 @@ export class Probe {
   async sendBytes(api: ApiName, version: number, frame: Buffer, note: string, withinMs: number): Promise<Body> {
     const connection = await this.#connect()
     connection.send(frame)
-    return this.#await(connection, api, version, withinMs, note)
+    return this.#await(connection, api, version, withinMs * this.patience, note)
   }
 
   /** Sends bytes as they are, the length field included, and expects one answer to them, or none in `withinMs`. */
   async sendRaw(api: ApiName, version: number, bytes: Buffer, note: string, withinMs = ANSWER_WITHIN_MS) {
     const connection = await this.#connect()
     connection.socket.write(bytes)
-    return this.#await(connection, api, version, withinMs, note)
+    return this.#await(connection, api, version, withinMs * this.patience, note)
   }
 
   /** Sends a request that has no answer. */

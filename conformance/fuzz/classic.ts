@@ -33,7 +33,7 @@ const PROTOCOLS: Readonly<Record<string, readonly string[]>> = {
 }
 const NEVER_MS = 1_000_000
 
-const OPS = { join: 12, 'rejoin all': 6, sync: 6, 'sync all': 8, heartbeat: 5, leave: 3, ...OFFSET_OPS }
+const OPS = { join: 12, 'rejoin all': 4, sync: 6, 'sync all': 6, heartbeat: 5, leave: 3, ...OFFSET_OPS }
 
 const AS_THEMSELVES = { generation: 'own', member: 'own', instance: 'own', protocolType: 'consumer' }
 
@@ -41,7 +41,7 @@ const AS_THEMSELVES = { generation: 'own', member: 'own', instance: 'own', proto
 export function classicMachine(topicIds: ReadonlyMap<string, string>): Machine {
   return {
     name: 'classic',
-    length: 45,
+    length: 40,
     step: classicStep,
     start: async (side) => new ClassicPlay(side, topicIds, INSTANCES),
   }
@@ -82,6 +82,8 @@ interface Client {
   memberId: string
   generation: number
   protocol: string | null
+  /** It waits for the answer to a SyncGroup. */
+  isSyncing: boolean
   /** How it joined the last time. */
   joinedBy: Step['args'] | undefined
   /** Member ids that it had before. */
@@ -108,6 +110,7 @@ export class ClassicPlay implements Play {
       generation: -1,
       protocol: null,
       joinedBy: undefined,
+      isSyncing: false,
       old: [],
     }))
   }
@@ -138,7 +141,7 @@ export class ClassicPlay implements Play {
     for (const client of this.#from(step.client)) {
       if (client.memberId === '' || client.joinedBy === undefined) continue
       await this.#join({ ...step, args: { ...client.joinedBy, ...AS_THEMSELVES } }, client, client)
-      await this.settle()
+      await this.#settleAnswers()
     }
   }
 
@@ -146,7 +149,7 @@ export class ClassicPlay implements Play {
     for (const client of this.#from(step.client)) {
       if (client.memberId === '' || client.generation < 0) continue
       await this.#sync(step, client, client)
-      await this.settle()
+      await this.#settleAnswers()
     }
   }
 
@@ -254,9 +257,11 @@ export class ClassicPlay implements Play {
       assignments,
     }
     const note = this.#named(`SyncGroup as ${JSON.stringify(speaker)}`)
+    client.isSyncing = true
     await this.#side.post(client.who, 'SyncGroup', version, request, {
       note,
       heard: ({ errorCode }) => {
+        client.isSyncing = false
         if (errorCode === UNKNOWN_MEMBER_ID && speaker.memberId === client.memberId) this.#forget(client)
       },
       normal: (response) => {
@@ -288,12 +293,17 @@ export class ClassicPlay implements Play {
     await this.#side.ask(`${client.who}, aside`, 'LeaveGroup', version, { groupId: this.groupId, ...who })
   }
 
-  /** Which of several members leads the group when its leader leaves is up to a hash of ids that brokers make up. */
+  /**
+   * Which of several members leads the group when its leader leaves is up to a hash of ids that brokers make up. And who leaves
+   * while it waits for its assignment never hears from Apache Kafka again.
+   */
   async #mayLeave(leaving: readonly Speaker[]): Promise<boolean> {
     const { groups } = await this.#side.quietly('DescribeGroups', 5, { groups: [this.groupId] })
     const members: Body[] = groups[0].members
     const isGone = ({ memberId, groupInstanceId }: Body) =>
       leaving.some((one) => one.memberId === memberId || (groupInstanceId && one.instanceId === groupInstanceId))
+    const isWaiting = (id: string) => this.#clients.some(({ memberId, isSyncing }) => isSyncing && memberId === id)
+    if (members.some((member) => isGone(member) && isWaiting(member.memberId))) return false
     const leaderStays = members.some((member) => member.memberId === this.#leader && !isGone(member))
     return leaderStays || members.filter((member) => !isGone(member)).length <= 1
   }

@@ -144,6 +144,8 @@ export class ConsumerPlay implements Play {
     const version = speaker.memberId === '' ? 1 : Number(step.args.version)
     const body = this.#bodyOf(step, client, speaker, version)
     const before = await this.#describe()
+    // When the last member with a regular expression has left, Apache Kafka takes the others for members that want different things.
+    if (body.memberEpoch === LEAVING && before.withRegex.has(speaker.memberId)) return
     const isAnyResolved = this.#resolved.size > 0
     // Of a member that comes without topics, Apache Kafka first assigns as if it wanted what the others want.
     if (before.isBehind && body.memberEpoch === JOINING && !body.subscribedTopicNames?.length) return
@@ -169,7 +171,9 @@ export class ConsumerPlay implements Play {
     }
     if (!assignment) return
     client.before = client.assigned
-    client.assigned = structuredClone(assignment.topicPartitions)
+    const assigned: Body[] = structuredClone(assignment.topicPartitions)
+    const order = [...this.#topicIds.values()]
+    client.assigned = assigned.sort((a, b) => order.indexOf(a.topicId) - order.indexOf(b.topicId))
   }
 
   #bodyOf({ args }: Step, client: Client, { memberId, generation, instanceId }: Speaker, version: number): Body {
@@ -195,13 +199,15 @@ export class ConsumerPlay implements Play {
     return { ...own, ...bodies[String(args.kind)] }
   }
 
-  async #describe(): Promise<{ isBehind: boolean; regexes: string[] }> {
+  async #describe(): Promise<{ isBehind: boolean; regexes: string[]; withRegex: ReadonlySet<string> }> {
     const { groups } = await this.#side.quietly('ConsumerGroupDescribe', 1, { groupIds: [this.groupId] })
     const [{ groupEpoch, assignmentEpoch, members }] = groups
     const regexes = members.flatMap(({ subscribedTopicRegex }: Body) => subscribedTopicRegex || [])
     // What nobody has any more is forgotten.
     for (const regex of this.#resolved) if (!regexes.includes(regex)) this.#resolved.delete(regex)
-    return { isBehind: groupEpoch > assignmentEpoch, regexes }
+    const withRegex = new Set<string>()
+    for (const { memberId, subscribedTopicRegex } of members) if (subscribedTopicRegex) withRegex.add(memberId)
+    return { isBehind: groupEpoch > assignmentEpoch, regexes, withRegex }
   }
 
   /** Whether the members have regular expressions, and the topics of none are known. */

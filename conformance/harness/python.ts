@@ -14,8 +14,15 @@ const requirements: readonly string[] = [
   'cramjam==2.14.0',
 ]
 
-/** The oldest kafka-python that the Python of today can read: 1.3 uses a word that has become a keyword. */
-const oldRequirements: readonly string[] = ['kafka-python==1.4.7']
+/** The last kafka-python of 1.3. */
+const oldRequirements: readonly string[] = ['kafka-python==1.3.5']
+
+/** It has a parameter whose name became a keyword in Python 3.7. */
+const renamesKeyword = `
+import pathlib, re, sysconfig
+for path in pathlib.Path(sysconfig.get_paths()["purelib"], "kafka").rglob("*.py"):
+    path.write_text(re.sub(r"\\basync\\b", "is_async", path.read_text("utf-8")), "utf-8")
+`
 
 /** librdkafka with what its client of schema registries needs. */
 const registryRequirements: readonly string[] = [
@@ -38,14 +45,16 @@ export function registryPython(): Promise<string> {
   return environmentOf(registryRequirements)
 }
 
-async function environmentOf(requirements: readonly string[]): Promise<string> {
-  const dir = await cached(join('python', hashOf(requirements)), async () => {})
+/** `afterwards` is a script for what `requirements` have installed. */
+async function environmentOf(requirements: readonly string[], afterwards = ''): Promise<string> {
+  const dir = await cached(join('python', hashOf([...requirements, afterwards])), async () => {})
   const interpreter = join(dir, 'bin', 'python')
   const complete = join(dir, '.complete')
   if (!existsSync(complete)) {
     await runOk('python3', ['-m', 'venv', '--clear', dir])
     const install = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--only-binary', ':all:']
     await runOk(interpreter, [...install, ...requirements], { timeoutMs: 600_000 })
+    await runOk(interpreter, ['-c', afterwards])
     await runOk('touch', [complete])
   }
   return interpreter
@@ -60,7 +69,7 @@ export async function runPython(script: string, args: readonly string[], timeout
 /** Runs a script likewise, with the old kafka-python. */
 export async function runOldPython(script: string, args: readonly string[]): Promise<RunResult> {
   const path = join(repositoryRoot, 'conformance', 'clients', 'python', script)
-  return run(await environmentOf(oldRequirements), ['-B', path, ...args], { timeoutMs: 180_000 })
+  return run(await environmentOf(oldRequirements, renamesKeyword), ['-B', path, ...args], { timeoutMs: 180_000 })
 }
 
 /** Runs the producer and the consumer of `conformance/registry/serde.py`. */

@@ -66,6 +66,19 @@ export class JoinsModel {
     return records
   }
 
+  /**
+   * Orders with a price, from each partition to each: when they are in the output, so is all that was written before,
+   * and nothing of it is made late by what comes now.
+   */
+  barrier(): InputRecord[] {
+    const step = this.newStep(stepMs)
+    const prices = this.items.map((item) => this.price(step, item, 0))
+    const orders = Array.from({ length: this.partitions }, (_, partition) =>
+      this.items.map((item) => ({ ...this.order(step, item, 0), partition })),
+    )
+    return [...prices, ...orders.flat()]
+  }
+
   /** Orders that all have a price: they close everything before them. */
   closingStep(): InputRecord[] {
     const step = this.newStep(closingMs)

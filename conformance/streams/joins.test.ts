@@ -56,6 +56,8 @@ async function close(model: JoinsModel): Promise<void> {
       linesOf(records, 'sold').length >= model.sold.length && valuesOf(records, 'priced').length >= model.priced.length
     )
   }
+  write(model.barrier())
+  await untilJoined('all orders', model)
   for (let i = 0; i === 0 || (i < 60 && !isAllThere()); i++) {
     write(model.closingStep())
     await untilJoined(`closing step ${i}`, model)

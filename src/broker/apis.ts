@@ -86,6 +86,8 @@ function servedApis(): ServedApi[] {
     serve(apis.ShareGroupDescribe, '1', () => import('./handlers/share-group-describe.ts')),
     serve(apis.ShareFetch, '1-2', () => import('./handlers/share-fetch.ts')),
     serve(apis.ShareAcknowledge, '1-2', () => import('./handlers/share-acknowledge.ts')),
+    serve(apis.AddRaftVoter, '0-1', () => import('./handlers/add-raft-voter.ts')),
+    serve(apis.RemoveRaftVoter, '0', () => import('./handlers/remove-raft-voter.ts')),
     serve(apis.InitializeShareGroupState, '0', () => import('./handlers/initialize-share-group-state.ts')),
     serve(apis.ReadShareGroupState, '0', () => import('./handlers/read-share-group-state.ts')),
     serve(apis.WriteShareGroupState, '0-1', () => import('./handlers/write-share-group-state.ts')),

@@ -65,6 +65,30 @@ test('a decision that cannot be written is none', async () => {
   expect([await harness.state('id'), await harness.committed(0)]).toEqual(['Ongoing', []])
 })
 
+test('an id that nobody used for transactional.id.expiration.ms is forgotten, also by the log', async () => {
+  const harness = await TransactionHarness.started()
+  const first = await harness.init('old')
+  await harness.init('used')
+  await harness.pass(3_300_000)
+  expect(await harness.state('old')).toBe('Empty')
+  const used = await harness.init('used')
+  harness.log.failures.push(new LogError('NOT_ENOUGH_REPLICAS', 'alone'))
+  await harness.pass(600_000)
+  expect(await harness.state('old'), 'what cannot be written has not happened').toBe('Empty')
+  await harness.pass(600_000)
+  expect(await harness.done(harness.coordinator.describe('old'))).toMatchObject({
+    errorCode: errors.TRANSACTIONAL_ID_NOT_FOUND.code,
+  })
+  expect(await harness.state('used')).toBe('Empty')
+  await harness.crash()
+  expect([await harness.state('old'), await harness.state('used')]).toEqual(['', 'Empty'])
+  const ended = await harness.done(harness.coordinator.endTransaction('old', first, true, 2))
+  expect(ended.errorCode).toBe(errors.INVALID_PRODUCER_ID_MAPPING.code)
+  const anew = await harness.init('old')
+  expect(anew.producerEpoch).toBe(0)
+  expect([first.producerId, used.producerId]).not.toContain(anew.producerId)
+})
+
 test.each([0, 2])(
   'a transaction that takes too long is aborted, its producer fenced (transaction.version %i)',
   async (level) => {

@@ -239,9 +239,14 @@ test('the log has a line for each message, whatever the message holds', () => {
   expect(lines).toEqual(['[2026-01-31 10:00:00,007] WARN a | [2026-01-01 00:00:00,000] INFO forged'])
   log.level = 'FATAL'
   log.error('quiet')
+  log.level = 'ERROR'
+  log.error('\u001b[2J\0\u009bé')
+  log.error('x'.repeat(1_000_000))
+  expect(lines[1]).toBe('[2026-01-31 10:00:00,007] ERROR ?[2J??é')
+  expect(lines[2]!.length).toBeLessThan(10_000)
   log.level = 'TRACE'
   log.debug('loud')
-  expect(lines.slice(1)).toEqual(['[2026-01-31 10:00:00,007] DEBUG loud'])
+  expect(lines.slice(3)).toEqual(['[2026-01-31 10:00:00,007] DEBUG loud'])
 })
 
 test('the command of an unbuilt checkout says what to do', () => {

@@ -18,6 +18,18 @@ export function parseLogLevel(text: string): LogLevel | undefined {
   return LOG_LEVELS.find((level) => level === upper)
 }
 
+/** A name that a client made up may have 32,767 bytes, and one request many of them. */
+const MAX_MESSAGE_CHARS = 8_000
+
+/**
+ * A line break in a message would let whoever sent it forge a line of the log, and other control characters would let it
+ * command the terminal that shows it.
+ */
+function oneLine(message: string): string {
+  const text = message.length > MAX_MESSAGE_CHARS ? `${message.slice(0, MAX_MESSAGE_CHARS)}...` : message
+  return text.replace(/[\r\n]+/g, ' | ').replace(/\p{Cc}/gu, '?')
+}
+
 /** Writes one line for each message, in the form of Apache Kafka's log: [time] LEVEL message. */
 export function consoleLogger(time: Time, write: (line: string) => void, lowest: LogLevel = 'INFO'): Logger {
   const logger: Logger = {
@@ -29,8 +41,7 @@ export function consoleLogger(time: Time, write: (line: string) => void, lowest:
   }
   const log = (level: LogLevel, message: string) => {
     if (LOG_LEVELS.indexOf(level) > LOG_LEVELS.indexOf(logger.level)) return
-    // A line break in a message would let whoever sent it forge a line of the log.
-    write(`[${timestamp(time.nowMs())}] ${level} ${message.replace(/[\r\n]+/g, ' | ')}`)
+    write(`[${timestamp(time.nowMs())}] ${level} ${oneLine(message)}`)
   }
   return logger
 }

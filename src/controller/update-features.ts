@@ -28,10 +28,9 @@ export function updateFeatures(
     const errorMessage = `The update failed for all features since the following feature had an error: ${outcome.errorMessage}`
     return { records: [], response: { throttleTimeMs: 0, errorCode: outcome.errorCode, errorMessage, results: [] } }
   }
-  // Apache Kafka gives a success the name of the error that it is not.
+  // Apache Kafka gives a success the name of the error that it is not, and each update one, be it the same feature's.
   const success = { errorCode: 0, errorMessage: 'NONE' }
-  // Apache Kafka writes the error's name where there is no error.
-  const results = version <= 1 ? updates.map(({ feature }) => ({ feature, ...success })) : []
+  const results = version <= 1 ? request.featureUpdates.map(({ feature }) => ({ feature, ...success })) : []
   return { records: request.validateOnly ? [] : records, response: { throttleTimeMs: 0, ...OK, results } }
 }
 

@@ -54,11 +54,12 @@ export function loadLog(context: LoadContext): LoadedLog {
   context.snapshots.load(entries)
   const epochsAreSound = context.epochs.load()
   const segments = openSegments(context, entries)
-  if (!context.cleanShutdown) recoverTail(context, segments)
+  const isReplayed = !context.cleanShutdown && recoverTail(context, segments)
   let nextOffset = segments.count === 0 ? -1 : segments.active.readNextOffset()
   checkEnd(context, segments, nextOffset)
   if (nextOffset < context.logStartOffset) {
     dropAll(context, segments, nextOffset)
+    context.producers.clear()
     segments.push(Segment.create(disk, directory, context.logStartOffset, { nowMs: context.nowMs, rollJitterMs: 0 }))
     nextOffset = context.logStartOffset
   }
@@ -68,7 +69,7 @@ export function loadLog(context: LoadContext): LoadedLog {
   context.epochs.truncateFromStart(context.logStartOffset)
   context.snapshots.removeAbove(nextOffset)
   context.snapshots.removeStray(segments.all.map((segment) => segment.baseOffset))
-  loadProducers(context, segments, logStartOffset, nextOffset)
+  if (!isReplayed) loadProducers(context, segments, logStartOffset, nextOffset)
   const recoveryPoint = context.cleanShutdown ? nextOffset : Math.min(context.recoveryPoint, nextOffset)
   return { segments, logStartOffset, recoveryPoint, nextOffset }
 }
@@ -154,7 +155,8 @@ function openSegments(context: LoadContext, entries: readonly DiskEntry[]): Segm
   for (const segment of segments.all) {
     if (names.has(nameOf(segment.baseOffset, INDEX_SUFFIX)) || unflushed.includes(segment)) continue
     logger.warn(`${segment.path} has no offset index; it is made anew`)
-    const { damage } = recoverSegment(context, segments, segment)
+    loadProducers(context, segments, context.logStartOffset, segment.baseOffset)
+    const { damage } = recoverSegment(context, segment)
     if (damage) throw damage
     segment.finish()
   }
@@ -174,9 +176,13 @@ function removeOrphan(context: LoadContext, names: ReadonlySet<string>, name: st
   }
 }
 
-/** After a crash: checks the segments past the recovery point and keeps the longest sound prefix. */
-function recoverTail(context: LoadContext, segments: SegmentList): void {
-  const { logger, recoveryPoint } = context
+/**
+ * After a crash: checks the segments past the recovery point and keeps the longest sound prefix. Answers whether the
+ * producers are then as at its end. That is more than their snapshot holds, which has no room for a batch before the
+ * last: a producer that had several on their way when the broker was killed, and sends them again, is not misunderstood.
+ */
+function recoverTail(context: LoadContext, segments: SegmentList): boolean {
+  const { logger, producers, recoveryPoint } = context
   // Compaction leaves gaps between segments, and segments with nothing in them.
   if (!context.isCompacted) checkSequence(segments, recoveryPoint)
   let end: number | undefined
@@ -188,7 +194,8 @@ function recoverTail(context: LoadContext, segments: SegmentList): void {
       break
     }
     logger.info(`Recovering ${segment.path}`)
-    const { damage, nextOffset } = recoverSegment(context, segments, segment)
+    if (end === undefined) loadProducers(context, segments, context.logStartOffset, segment.baseOffset)
+    const { damage, nextOffset } = recoverSegment(context, segment)
     if (damage && nextOffset < recoveryPoint) throw damage
     if (damage) {
       logger.warn(`${damage.message}; cutting the log off at offset ${nextOffset}`)
@@ -199,22 +206,22 @@ function recoverTail(context: LoadContext, segments: SegmentList): void {
     }
     segment.finish()
     if (nextOffset > (context.snapshots.latest ?? -1)) {
-      context.snapshots.write(nextOffset, context.producers.producers)
+      context.snapshots.write(nextOffset, producers.producers)
     }
-    if (damage) break
     end = nextOffset
+    if (damage) break
   }
   context.epochs.save()
+  producers.expire(context.nowMs, context.producerIdExpirationMs)
+  return end !== undefined
 }
 
-/** Checks a segment and makes its indexes anew; epochs and producers follow what it holds. */
+/** Checks a segment and makes its indexes anew; epochs and producers, which are as before it, follow what it holds. */
 function recoverSegment(
   context: LoadContext,
-  segments: SegmentList,
   segment: Segment,
 ): { damage: DamageError | undefined; nextOffset: number } {
   const { producers, epochs, config } = context
-  loadProducers(context, segments, context.logStartOffset, segment.baseOffset)
   let nextOffset = segment.baseOffset
   const damage = segment.recover(config.indexIntervalBytes, (batch) => {
     nextOffset = batch.nextOffset
@@ -224,6 +231,7 @@ function recoverSegment(
     }
     replay(producers, segment, batch, true)
   })
+  producers.settle(producers.mark)
   return { damage, nextOffset }
 }
 

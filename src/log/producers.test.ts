@@ -110,6 +110,32 @@ describe('idempotent producers (KIP-98)', () => {
     expect(await send(again, 1)).toMatchObject({ duplicate: true, firstOffset: 1 })
     expect((await send(again, 2)).firstOffset).toBe(2)
   })
+
+  it.each([
+    ['in one segment', {}],
+    ['in several segments', { segmentBytes: 200 }],
+  ])('have their last five batches known after a kill, %s', async (_where, config) => {
+    const environment = testEnvironment()
+    const log = openLog(environment, config)
+    for (let i = 0; i < 6; i++) await send(log, i)
+    log.closeFiles()
+    for (let kill = 0; kill < 2; kill++) {
+      const again = openLog(environment, config)
+      for (let i = 1; i < 6; i++) expect(await send(again, i)).toMatchObject({ duplicate: true, firstOffset: i })
+      expect((await errorOf(send(again, 0)))[0]).toBe('OUT_OF_ORDER_SEQUENCE_NUMBER')
+      again.closeFiles()
+    }
+  })
+
+  it('are forgotten by a start after a kill when they have been silent for producer.id.expiration.ms', async () => {
+    const environment = testEnvironment({ producerIdExpirationMs: 1000 })
+    const log = openLog(environment)
+    await send(log, 0)
+    log.closeFiles()
+    const { time } = environment
+    await time.advance(log.activeProducers()[0]!.lastTimestamp - time.nowMs() + 1000)
+    expect(openLog(environment).activeProducers()).toEqual([])
+  })
 })
 
 describe('transactions', () => {

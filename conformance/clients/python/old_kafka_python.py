@@ -1,4 +1,4 @@
-"""The round trip of kafka-python at the protocol of 0.9: produces in a codec, reads back, and reads in a group."""
+"""The round trip of kafka-python 1.3 at the protocol of 0.9: produces in a codec, reads back, and reads in a group."""
 
 import sys
 import time

@@ -260,7 +260,7 @@ const fetching: Scenario[] = [
       await member.fetch([at(0)], { maxRecords: 2, ...limit })
       await member.fetch([], { maxRecords: 3, ...limit })
       await member.fetch([], { batchSize: 3 })
-      await member.fetch([at(0, [ack(0, 3, RELEASE)])], { maxWaitMs: 100 })
+      await member.fetch([at(0, [ack(0, 3, RELEASE)])])
       await member.fetch([at(0)], { maxRecords: 0, maxWaitMs: 100 })
     },
   },
@@ -487,6 +487,11 @@ const offsets: Scenario[] = [
       await send([{ groupId: name, topics: some(name, 0) }])
       await send([{ groupId: name, topics: some(`${name}-none`, 0) }])
       await send([{ groupId: name, topics: [] }])
+      await send([
+        { groupId: '', topics: some(name, 0) },
+        { groupId: name, topics: some(name, 0) },
+      ])
+      for (const topics of [null, some(`${name}-none`, 0)]) await send([{ groupId: '', topics }])
       const group = `${name}-g`
       const body = beat(group, 'one', { memberEpoch: 0, subscribedTopicNames: [name] })
       await probe.quietly('ShareGroupHeartbeat', 1, body)

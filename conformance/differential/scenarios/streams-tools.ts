@@ -184,13 +184,14 @@ export async function untilGroup(probe: Probe, groupId: string, is: (group: Body
   throw new Error(`group ${groupId} has not come to what it should be`)
 }
 
-/** A marker is told apart from those before it. */
-let markers = 0
+/** A marker is told apart from those before it; both brokers are asked for the same ones. */
+const markers = new WeakMap<Probe, number>()
 
 /** Returns when the values are in force, as another group's are that was configured after it. */
 export async function configureGroup(probe: Probe, name: string, values: Record<string, string>): Promise<void> {
-  markers++
-  const marker = `${name}-marker-${markers}`
+  const count = (markers.get(probe) ?? 0) + 1
+  markers.set(probe, count)
+  const marker = `${name}-marker-${count}`
   await setConfigs(probe, name, values)
   await setConfigs(probe, marker, { 'streams.heartbeat.interval.ms': String(MARKER_INTERVAL_MS) })
   await scouted(probe, marker, marker, ({ heartbeatIntervalMs }) => heartbeatIntervalMs === MARKER_INTERVAL_MS)

@@ -3,6 +3,8 @@ import type { Body, Probe } from '../probe.ts'
 import { batch, makeTopic, type Scenario, untilLed, write } from '../scenario.ts'
 
 const UNKNOWN_ID = 'AAAAAAAAAAAAAAAAAAAAEA'
+/** A node that there is not. */
+const STRANGER = { voterId: 5, voterDirectoryId: UNKNOWN_ID }
 const NAMES = ['', '.', '..', 'a/b', 'a b', 'a'.repeat(250), 'ü', 'a,b', 'a\nb']
 
 function creation(name: string, more: Body = {}): Body {
@@ -29,6 +31,14 @@ async function learnIds(probe: Probe, names: readonly string[]): Promise<void> {
     allowAutoTopicCreation: false,
   })
   for (const topic of answer.topics) probe.learn(topic.topicId, `<id of ${topic.name}>`)
+}
+
+/** The one voter of the metadata log, as changes of the voters name it. */
+async function ownVoter(probe: Probe): Promise<Body> {
+  const topics = [{ topicName: '__cluster_metadata', partitions: [{ partitionIndex: 0 }] }]
+  const described = await probe.quietly('DescribeQuorum', 2, { topics })
+  const [voter] = described.topics[0].partitions[0].currentVoters
+  return { voterId: voter.replicaId, voterDirectoryId: voter.replicaDirectoryId }
 }
 
 const creating: Scenario[] = [
@@ -269,6 +279,38 @@ const seeing: Scenario[] = [
     },
   },
   {
+    title: 'voters that cannot be added',
+    api: 'AddRaftVoter',
+    run: async (probe, version) => {
+      const own = await ownVoter(probe)
+      const listeners = [{ name: 'CONTROLLER', host: '127.0.0.1', port: 9 }]
+      const add = (more: Body) =>
+        probe.send('AddRaftVoter', version, { clusterId: null, timeoutMs: 1000, ...STRANGER, listeners, ...more })
+      await add({ clusterId: 'another' })
+      await add(own)
+      await add({ ...own, voterDirectoryId: STRANGER.voterDirectoryId })
+      await add({ voterId: -1 })
+      await add({ voterDirectoryId: ZERO_UUID })
+      await add({ listeners: [] })
+      await add({ listeners: [{ ...listeners[0], name: 'ANOTHER' }] })
+      await add({})
+    },
+  },
+  {
+    title: 'voters that cannot be removed',
+    api: 'RemoveRaftVoter',
+    run: async (probe, version) => {
+      const own = await ownVoter(probe)
+      const remove = (more: Body) => probe.send('RemoveRaftVoter', version, { clusterId: null, ...STRANGER, ...more })
+      await remove({ clusterId: 'another' })
+      await remove({})
+      await remove(own)
+      await remove({ ...own, voterDirectoryId: STRANGER.voterDirectoryId })
+      await remove({ voterId: -1 })
+      await remove({ ...own, voterDirectoryId: ZERO_UUID })
+    },
+  },
+  {
     title: 'features, read only',
     api: 'UpdateFeatures',
     run: async (probe, version) => {
@@ -289,7 +331,10 @@ const seeing: Scenario[] = [
       await ask('group.version', 0, { upgradeType: 1 })
       await ask('group.version', 5, { upgradeType: 1 })
       await ask('group.version', 1, { upgradeType: 9 })
-      await probe.send('UpdateFeatures', version, { timeoutMs: 5000, featureUpdates: [], validateOnly: true })
+      const twice = [1, 0].map((maxVersionLevel) => ({ feature: 'group.version', maxVersionLevel, upgradeType: 2 }))
+      for (const featureUpdates of [[], twice]) {
+        await probe.send('UpdateFeatures', version, { timeoutMs: 5000, featureUpdates, validateOnly: true })
+      }
     },
   },
   {

@@ -21,7 +21,7 @@ import org.apache.kafka.common.serialization.StringSerializer;
 /**
  * What stands around a Streams application: it writes its input and reads its output, while brokers come and go.
  *
- *   Driver BOOTSTRAP TOPIC...     the topics of the output
+ *   Driver BOOTSTRAP IN_FLIGHT TOPIC...     requests in flight while writing, and the topics of the output
  *
  * A line `topic TAB partition TAB timestamp TAB key TAB value` of standard input is written, idempotently; an empty key or
  * value is null, and partition -1 is the one that the key says. The line `flush` waits until all of it is acknowledged, and prints `flushed`. The line `again` waits until no
@@ -35,12 +35,12 @@ public class Driver {
 
     public static void main(String[] args) throws Exception {
         String bootstrap = args[0];
-        List<String> topics = Arrays.asList(args).subList(1, args.length);
+        List<String> topics = Arrays.asList(args).subList(2, args.length);
         Thread reader = new Thread(() -> follow(bootstrap, topics));
         reader.setDaemon(true);
         reader.start();
         BufferedReader in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
-        try (KafkaProducer<String, String> producer = new KafkaProducer<>(producing(bootstrap))) {
+        try (KafkaProducer<String, String> producer = new KafkaProducer<>(producing(bootstrap, args[1]))) {
             for (String line = in.readLine(); line != null; line = in.readLine()) obey(line, producer, bootstrap, topics);
             producer.flush();
         }
@@ -93,9 +93,10 @@ public class Driver {
         return properties;
     }
 
-    static Properties producing(String bootstrap) {
+    static Properties producing(String bootstrap, String inFlight) {
         Properties properties = common(bootstrap);
         properties.put("enable.idempotence", "true");
+        properties.put("max.in.flight.requests.per.connection", inFlight);
         properties.put("delivery.timeout.ms", "300000");
         properties.put("max.block.ms", "300000");
         properties.put("linger.ms", "5");

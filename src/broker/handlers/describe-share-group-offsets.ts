@@ -38,13 +38,21 @@ function refused(groupId: string, errorCode: number): DescribedGroup {
 async function describe({ groupId, topics }: Group, services: Services): Promise<DescribedGroup> {
   const named = topics === null ? await allTopics(groupId, services) : topics
   if (typeof named === 'number') return refused(groupId, named)
+  // Apache Kafka finds out in the midst of asking for their state, and gives up the group.
+  if (groupId === '' && named.some(({ topicName, partitions }) => isThere(topicName, partitions, services))) {
+    return { ...refused(groupId, errors.UNKNOWN_SERVER_ERROR.code), errorMessage: errors.UNKNOWN_SERVER_ERROR.message }
+  }
   const described = await Promise.all(
     named.map(({ topicName, partitions }) => describeTopic(groupId, topicName, partitions, services)),
   )
   // Topics that there are come first.
-  const isThere = ({ topicId }: DescribedTopic) => topicId !== ZERO_UUID
-  const ordered = [...described.filter(isThere), ...described.filter((topic) => !isThere(topic))]
+  const isKnown = ({ topicId }: DescribedTopic) => topicId !== ZERO_UUID
+  const ordered = [...described.filter(isKnown), ...described.filter((topic) => !isKnown(topic))]
   return { groupId, topics: ordered, errorCode: errors.NONE.code, errorMessage: null }
+}
+
+function isThere(topicName: string, partitions: readonly number[], { image }: Services): boolean {
+  return partitions.length > 0 && image.topics.byName(topicName) !== undefined
 }
 
 /** An error code where that cannot be told. */
