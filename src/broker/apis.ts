@@ -34,8 +34,13 @@ function serve(
 function servedApis(): ServedApi[] {
   return [
     serve(apis.Produce, '0-13', () => import('./handlers/produce.ts')),
-    // On a controller's listener Fetch reads the metadata log, which nobody else follows yet.
     serve(apis.Fetch, '0-18', () => import('./handlers/fetch.ts'), { listeners: ['broker'] }),
+    serve(apis.Fetch, '4-18', () => import('./handlers/fetch-metadata.ts'), { listeners: ['controller'] }),
+    serve(apis.Vote, '0-2', () => import('./handlers/vote.ts')),
+    serve(apis.BeginQuorumEpoch, '0-1', () => import('./handlers/begin-quorum-epoch.ts')),
+    serve(apis.EndQuorumEpoch, '0-1', () => import('./handlers/end-quorum-epoch.ts')),
+    serve(apis.FetchSnapshot, '0-1', () => import('./handlers/fetch-snapshot.ts')),
+    serve(apis.UpdateRaftVoter, '0', () => import('./handlers/update-raft-voter.ts')),
     serve(apis.ListOffsets, '0-11', () => import('./handlers/list-offsets.ts')),
     serve(apis.Metadata, '0-13', () => import('./handlers/metadata.ts')),
     serve(apis.OffsetCommit, '0-10', () => import('./handlers/offset-commit.ts')),
@@ -106,20 +111,19 @@ function servedApis(): ServedApi[] {
 
 /** The table, by API key and kind of listener. */
 export class ServedApis {
-  readonly #byKey: readonly (ServedApi | undefined)[]
+  readonly #byKey: Readonly<Record<ListenerKind, readonly (ServedApi | undefined)[]>>
   readonly #all: readonly ServedApi[]
 
   constructor(all: readonly ServedApi[] = servedApis()) {
-    const byKey: (ServedApi | undefined)[] = []
-    for (const served of all) byKey[served.api.key] = served
+    const byKey: Record<ListenerKind, (ServedApi | undefined)[]> = { broker: [], controller: [] }
+    for (const served of all) for (const kind of served.listeners) byKey[kind][served.api.key] = served
     this.#byKey = byKey
     this.#all = [...all].sort((a, b) => a.api.key - b.api.key)
   }
 
   /** undefined for an API that is not served on this kind of listener. */
   of(apiKey: number, kind: ListenerKind): ServedApi | undefined {
-    const served = this.#byKey[apiKey]
-    return served?.listeners.includes(kind) ? served : undefined
+    return this.#byKey[kind][apiKey]
   }
 
   /** Reads the handlers that nobody has needed yet, one after the other. Rejects with what reading one of them throws. */

@@ -6,11 +6,12 @@ import type { MarkerTarget } from '../coordinator/transactions/markers.ts'
 import type { TransactionCoordinator } from '../coordinator/transactions/transaction-coordinator.ts'
 import type { LogManager } from '../log/log-manager.ts'
 import type { MetadataImage } from '../metadata/image.ts'
+import type { MetadataRecord } from '../metadata/records.ts'
 import type { Logger } from '../platform/logger.ts'
 import type { Platform } from '../platform/platform.ts'
 import type { ListenerKind } from '../protocol/api-keys.ts'
 import type { InputOf, Message, MessageOf } from '../protocol/schema.ts'
-import type { MetadataQuorum } from '../replication/raft/metadata-quorum.ts'
+import type { Quorum } from '../replication/raft/quorum.ts'
 import type { ReplicaManager } from '../replication/replica-manager.ts'
 import type { ServedApis } from './apis.ts'
 import type { DirectoryPublisher } from './directory-publisher.ts'
@@ -68,7 +69,7 @@ export interface Services {
   readonly nodeId: number
   readonly image: MetadataImage
   readonly controller: Controller
-  readonly quorum: MetadataQuorum
+  readonly quorum: Quorum<MetadataRecord>
   readonly replicas: ReplicaManager
   readonly logs: LogManager
   readonly directories: DirectoryPublisher

@@ -23,9 +23,9 @@ import type { IncrementalAlterConfigsRequest } from '../protocol/messages/increm
 import type { UpdateFeaturesRequest, UpdateFeaturesResponse } from '../protocol/messages/update-features.ts'
 import { RecordCursor } from '../protocol/records/cursor.ts'
 import { MAX_UNCOMPRESSED_BYTES } from '../replication/raft/batches.ts'
-import { MetadataQuorum } from '../replication/raft/metadata-quorum.ts'
+import { type LeadershipListener, NotLeaderError, Quorum } from '../replication/raft/quorum.ts'
 import { readSnapshot } from '../replication/raft/snapshot-file.ts'
-import type { VoterEndpoint } from '../replication/raft/types.ts'
+import { MetadataLogError, type VoterEndpoint } from '../replication/raft/types.ts'
 import { alterConfigs, incrementalAlterConfigs, type ResourceResult } from './alter-configs.ts'
 import { type DirectoryAssignment, directoryRecords } from './assign-directories.ts'
 import { autoTopic } from './auto-topics.ts'
@@ -34,6 +34,7 @@ import { alterClientQuotas } from './client-quotas.ts'
 import { createTopics } from './create-topics.ts'
 import { electLeaders } from './elect-leaders.ts'
 import type { Policies } from './policies.ts'
+import { quorumOptions } from './quorum-options.ts'
 import { alterReassignments } from './reassignments.ts'
 import { activationRecords, leadershipRecords, type NodeRegistration, registrationRecords } from './registration.ts'
 import {
@@ -80,52 +81,89 @@ const BOOTSTRAP_FILE = 'bootstrap.checkpoint'
  */
 export class Controller {
   readonly image: MetadataImage
-  readonly quorum: MetadataQuorum<MetadataRecord>
   readonly #options: ControllerOptions
   readonly #loader: MetadataLoader
-  /** The state with everything decided, also what is still on its way to the disk. */
-  #head = new MetadataImage()
+  #quorum: Quorum<MetadataRecord> | undefined
+  /** The state with everything decided, also what is still on its way to the disk; undefined while another decides. */
+  #head: MetadataImage | undefined
   #lastAppend: Promise<unknown> = Promise.resolve()
+  /** The epoch in which this node leads the quorum; undefined where it does not. */
+  #leaderEpoch: number | undefined
+  #onActivation: ((error?: Error) => void) | undefined
 
-  private constructor(options: ControllerOptions, loader: MetadataLoader, quorum: MetadataQuorum<MetadataRecord>) {
-    this.image = loader.image
-    this.quorum = quorum
+  private constructor(options: ControllerOptions) {
     this.#options = options
-    this.#loader = loader
-    loader.onAborted = () => this.#resetHead()
+    this.#loader = new MetadataLoader(options.logger)
+    this.image = this.#loader.image
+    this.#loader.onAborted = () => this.#resetHead()
   }
 
-  /** Loads the metadata log and, in a new directory, writes its first records. Rejects with MetadataLogError. */
+  /**
+   * Loads the metadata log and takes part in its quorum. One that is alone in it leads it when this resolves; it has
+   * written the first records then, where the directory is new. Rejects with MetadataLogError.
+   */
   static async open(options: ControllerOptions): Promise<Controller> {
-    const { platform, logger, config } = options
-    const loader = new MetadataLoader(logger)
-    const quorum = await MetadataQuorum.open(
-      {
-        platform,
-        logger,
-        directory: config.metadataLogDir,
-        nodeId: config.nodeId,
-        clusterId: options.clusterId,
-        directoryId: options.directoryId,
-        controllerEndpoints: options.controllerEndpoints,
-        staticVoterIds: config.quorumVoters.map(({ id }) => id),
-        snapshotMaxNewRecordBytes: config.get('metadata.log.max.record.bytes.between.snapshots'),
-        snapshotMaxIntervalMs: config.get('metadata.log.max.snapshot.interval.ms'),
-        segmentBytes: config.get('metadata.log.segment.bytes'),
-        segmentMs: config.get('metadata.log.segment.ms'),
-        retentionBytes: config.get('metadata.max.retention.bytes'),
-        retentionMs: config.get('metadata.max.retention.ms'),
-      },
-      { encode: encodeMetadataRecord, decode: decodeMetadataRecord },
-      loader,
-    )
-    const controller = new Controller(options, loader, quorum)
-    const { image, inTransaction } = loader
-    const minIsr = config.get('min.insync.replicas')
-    const first = activationRecords(image, inTransaction, readBootstrap(options), minIsr)
-    if (first.length > 0) await quorum.append(first)
-    controller.#resetHead()
+    const controller = new Controller(options)
+    const activation = new Promise<void>((resolve, reject) => {
+      controller.#onActivation = (error) => (error === undefined ? resolve() : reject(error))
+    })
+    const serde = { encode: encodeMetadataRecord, decode: decodeMetadataRecord }
+    const quorum = Quorum.open(quorumOptions(options), serde, controller.#listener())
+    controller.#quorum = quorum
+    if (quorum.voters.isOnly({ id: options.config.nodeId, directoryId: options.directoryId })) await activation
+    else controller.#onActivation = undefined
     return controller
+  }
+
+  get quorum(): Quorum<MetadataRecord> {
+    return this.#quorum!
+  }
+
+  /** Whether this node decides. */
+  get isActive(): boolean {
+    return this.#head !== undefined
+  }
+
+  #listener(): LeadershipListener<MetadataRecord> {
+    const loader = this.#loader
+    return {
+      onSnapshotLoad: () => loader.onSnapshotLoad(),
+      onCommit: (records, position) => loader.onCommit(records, position),
+      onAbort: () => {
+        loader.onAbort()
+        this.#onActivation?.(new MetadataLogError('the metadata log cannot be written'))
+      },
+      snapshotRecords: () => loader.snapshotRecords(),
+      onLeaderChange: (leaderId, epoch) => {
+        this.#head = undefined
+        this.#leaderEpoch = leaderId === this.#options.config.nodeId ? epoch : undefined
+        if (this.#leaderEpoch !== undefined) this.#activate(epoch)
+      },
+    }
+  }
+
+  /** This node leads, and has everything that was decided before. It decides once its first records are committed. */
+  #activate(epoch: number): void {
+    const { image, inTransaction } = this.#loader
+    const minIsr = this.#options.config.get('min.insync.replicas')
+    const first = activationRecords(image, inTransaction, readBootstrap(this.#options), minIsr)
+    const activated = first.length === 0 ? Promise.resolve(0) : this.quorum.append(first)
+    activated.then(
+      () => {
+        if (this.#leaderEpoch !== epoch) return
+        this.#head = new MetadataImage()
+        this.#resetHead()
+        this.#onActivation?.()
+      },
+      (error) => this.#onActivation?.(error),
+    )
+  }
+
+  #append(records: readonly MetadataRecord[]): Promise<unknown> {
+    this.#lastAppend = this.quorum.append(records)
+    for (const record of records) this.#head!.replay(record)
+    this.#head!.takeDelta()
+    return this.#lastAppend
   }
 
   /**
@@ -141,7 +179,7 @@ export class Controller {
         response: undefined,
       })),
     ]
-    const leadership = leadershipRecords(this.#head, config.nodeId)
+    const leadership = leadershipRecords(this.#active(), config.nodeId)
     for (let from = 0; from < leadership.length; from += MAX_RECORDS_PER_REQUEST) {
       const records = leadership.slice(from, from + MAX_RECORDS_PER_REQUEST)
       writes.push(this.#run(() => ({ records, response: undefined })))
@@ -254,20 +292,23 @@ export class Controller {
   async #run<T>(decide: (context: DecisionContext) => Decision<T>, mutations?: MutationQuota): Promise<T> {
     const { config, platform, logger, policies } = this.#options
     const { random } = platform
-    const context = { head: this.#head, config, nodeId: config.nodeId, random, logger, policies, mutations }
+    const context = { head: this.#active(), config, nodeId: config.nodeId, random, logger, policies, mutations }
     const { records, response } = decide(context)
-    if (records.length > 0) {
-      this.#lastAppend = this.quorum.append(records)
-      for (const record of records) this.#head.replay(record)
-      this.#head.takeDelta()
-    }
+    if (records.length > 0) this.#append(records)
     // Without records of its own, the answer may still rest on decisions that are not committed yet.
     await this.#lastAppend
     await this.#loader.applied()
     return response
   }
 
+  /** Throws NotLeaderError. */
+  #active(): MetadataImage {
+    if (this.#head === undefined) throw new NotLeaderError('this node is not the active controller')
+    return this.#head
+  }
+
   #resetHead(): void {
+    if (this.#head === undefined) return
     this.#head = new MetadataImage()
     for (const record of snapshotRecords(this.image)) this.#head.replay(record)
     this.#head.takeDelta()

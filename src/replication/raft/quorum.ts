@@ -17,10 +17,7 @@ import { MetadataLogError, type QuorumListener, type RecordSerde, type SnapshotI
 
 interface PendingAppend<R> {
   readonly records: readonly R[]
-  readonly values: readonly Buffer[]
-  readonly sizeBytes: number
-  /** Known once it is in a batch. */
-  lastOffset: number
+  readonly lastOffset: number
   readonly resolve: (lastOffset: number) => void
   readonly reject: (error: Error) => void
 }
@@ -37,6 +34,8 @@ export interface LeadershipListener<R> extends QuorumListener<R> {
 export class NotLeaderError extends Error {
   override readonly name = 'NotLeaderError'
 }
+
+type AppendEffect = Extract<Effect, { type: 'append' }>
 
 /** Room for a batch's header and the framing of its records. */
 const BATCH_ROOM_BYTES = 64 * 1024
@@ -60,12 +59,10 @@ export class Quorum<R = unknown> {
   readonly #replies = new Map<number, (response: RaftResponse) => void>()
   #token = 0
   #timer: Scheduled | undefined
-  #writing: Promise<void> = Promise.resolve()
-  #unwritten = 0
-  /** Counts failed writes: what was to follow one is dropped with it. */
-  #failures = 0
-  /** What waits for its batch to be made, and what waits for its batch to be committed. */
-  #queue: PendingAppend<R>[] = []
+  #writing: Promise<void> | undefined
+  /** What is to be written once the write under way is done: all of it in one go. */
+  #unwritten: AppendEffect[] = []
+  /** What waits for being committed. */
   #appended: PendingAppend<R>[] = []
   #applied = 0
   #lastCommitMs = 0
@@ -147,6 +144,11 @@ export class Quorum<R = unknown> {
     return this.#log.startOffset
   }
 
+  /** The offset that the next record handed to `append` takes. */
+  get nextOffset(): number {
+    return this.#raft.log.endOffset
+  }
+
   get logEndOffset(): number {
     return this.#raft.log.durableOffset
   }
@@ -191,39 +193,14 @@ export class Quorum<R = unknown> {
     if (sizeBytes > MAX_BATCH_BYTES - BATCH_ROOM_BYTES) {
       throw new RangeError(`${records.length} metadata records of ${sizeBytes} bytes do not fit one batch`)
     }
-    if (this.#raft.role !== 'leader') return Promise.reject(new NotLeaderError('this node does not lead the quorum'))
-    return new Promise((resolve, reject) => {
-      this.#queue.push({ records, values, sizeBytes, lastOffset: -1, resolve, reject })
-      // What comes while a write is under way leaves together in the next one.
-      if (this.#unwritten === 0) this.#proposeQueued()
-    })
-  }
-
-  #proposeQueued(): void {
-    const group = this.#takeGroup()
-    if (group.length === 0) return
-    const values = group.flatMap((pending) => pending.values)
     const baseOffset = this.#raft.log.endOffset
     const place = { baseOffset, epoch: this.#raft.epoch, timestampMs: this.#options.platform.time.nowMs() }
-    if (this.#raft.propose(dataBatch(values, place), values.length) === undefined) return
-    let offset = baseOffset
-    for (const pending of group) {
-      offset += pending.records.length
-      pending.lastOffset = offset - 1
-    }
-    this.#appended.push(...group)
-    this.#run()
-  }
-
-  #takeGroup(): PendingAppend<R>[] {
-    let sizeBytes = 0
-    let count = 0
-    for (const pending of this.#queue) {
-      if (count > 0 && sizeBytes + pending.sizeBytes > MAX_BATCH_BYTES - BATCH_ROOM_BYTES) break
-      sizeBytes += pending.sizeBytes
-      count++
-    }
-    return this.#queue.splice(0, count)
+    const lastOffset = this.#raft.propose(dataBatch(values, place), values.length)
+    if (lastOffset === undefined) return Promise.reject(new NotLeaderError('this node does not lead the quorum'))
+    return new Promise((resolve, reject) => {
+      this.#appended.push({ records, lastOffset, resolve, reject })
+      this.#run()
+    })
   }
 
   /** Gives the leadership of `epoch` up, if this node has it. */
@@ -265,7 +242,8 @@ export class Quorum<R = unknown> {
         return
       }
       case 'append':
-        this.#write(effect)
+        this.#unwritten.push(effect)
+        this.#writing ??= this.#writeAll()
         return
       case 'truncate':
         this.#log.truncate(effect.toOffset)
@@ -294,43 +272,53 @@ export class Quorum<R = unknown> {
     }
   }
 
-  #write({ batches, nextOffset, epoch }: Extract<Effect, { type: 'append' }>): void {
-    this.#unwritten++
-    const timestampMs = new BatchView(batches).maxTimestamp
-    const failures = this.#failures
-    this.#writing = this.#writing.then(async () => {
-      let failure: MetadataLogError | undefined
-      const isDropped = failures !== this.#failures
+  async #writeAll(): Promise<void> {
+    while (this.#unwritten.length > 0) {
+      const group = this.#takeGroup()
+      const { nextOffset, epoch, batches } = group.at(-1)!
+      const bytes = group.length === 1 ? batches : Buffer.concat(group.map((effect) => effect.batches))
+      const timestampMs = new BatchView(batches).maxTimestamp
       try {
-        if (!isDropped) {
-          if (epoch > this.#log.lastEpoch) this.#log.noteEpoch(epoch, this.#log.endOffset)
-          await this.#log.append(batches, { nextOffset, epoch, timestampMs })
-          this.#bytesSinceSnapshot += batches.length
-        }
+        if (epoch > this.#log.lastEpoch) this.#log.noteEpoch(epoch, this.#log.endOffset)
+        await this.#log.append(bytes, { nextOffset, epoch, timestampMs })
       } catch (error) {
         if (!(error instanceof MetadataLogError)) throw error
-        failure = error
+        this.#fail(error)
+        continue
       }
-      this.#unwritten--
-      if (failure !== undefined) this.#fail(failure)
-      else if (!isDropped) this.#raft.logWritten(nextOffset, this.#nowMs())
-      if (this.#unwritten === 0) this.#proposeQueued()
+      this.#bytesSinceSnapshot += bytes.length
+      this.#raft.logWritten(nextOffset, this.#nowMs())
       this.#run()
-    })
+    }
+    this.#writing = undefined
+  }
+
+  /** What is of one epoch and fits one write. */
+  #takeGroup(): AppendEffect[] {
+    const { epoch } = this.#unwritten[0]!
+    let sizeBytes = 0
+    let count = 0
+    for (const effect of this.#unwritten) {
+      if (count > 0 && (effect.epoch !== epoch || sizeBytes + effect.batches.length > MAX_BATCH_BYTES)) break
+      sizeBytes += effect.batches.length
+      count++
+    }
+    return this.#unwritten.splice(0, count)
   }
 
   /** Nothing of what was being appended will be there. */
   #fail(error: MetadataLogError): void {
     this.#options.logger.error(`metadata: ${error.message}`)
-    this.#failures++
+    // What was to follow it has been dropped with it.
+    this.#unwritten = []
     this.#raft.writeFailed(this.#nowMs())
     this.#abort(error)
+    this.#run()
   }
 
   #abort(error: Error): void {
-    const pending = [...this.#appended, ...this.#queue]
+    const pending = this.#appended
     this.#appended = []
-    this.#queue = []
     this.#listener.onAbort()
     for (const { reject } of pending) reject(error)
   }
@@ -425,7 +413,7 @@ export class Quorum<R = unknown> {
     if (leaderId === this.#toldLeader.leaderId && epoch === this.#toldLeader.epoch) return
     const wasLeader = this.#toldLeader.leaderId === this.#options.nodeId
     this.#toldLeader = { leaderId, epoch }
-    if (wasLeader || (!isLeader && this.#appended.length + this.#queue.length > 0)) {
+    if (wasLeader || (!isLeader && this.#appended.length > 0)) {
       this.#abort(new NotLeaderError(errors.NOT_LEADER_OR_FOLLOWER.message))
     }
     this.#listener.onLeaderChange(leaderId, epoch)

@@ -81,13 +81,17 @@ export class LeaderState {
     return [...this.#observers.values()]
   }
 
-  /** Infinity for a voter that is alone. */
+  /** Infinity for a voter that is alone; likewise below. */
   get checkQuorumAtMs(): number {
-    return this.#voters.size === 1 && this.#voters.has(this.#self.id) ? Number.POSITIVE_INFINITY : this.#checkQuorumAtMs
+    return this.#isAlone ? Number.POSITIVE_INFINITY : this.#checkQuorumAtMs
   }
 
   get beginEpochAtMs(): number {
-    return this.#beginEpochAtMs
+    return this.#isAlone ? Number.POSITIVE_INFINITY : this.#beginEpochAtMs
+  }
+
+  get #isAlone(): boolean {
+    return this.#voters.size === 1 && this.#voters.has(this.#self.id)
   }
 
   /** The voters that seem not to know of this leader; they are told of it. */

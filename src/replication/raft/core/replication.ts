@@ -117,8 +117,16 @@ function appendFetched(node: RaftNode, records: Buffer | undefined): boolean {
     if (batch.isControl) replayControls(batch, node.history)
     node.log.append(batch.partitionLeaderEpoch, batch.nextOffset)
   }
-  const { nextOffset, end, partitionLeaderEpoch: epoch } = batches.at(-1)!
-  node.effects.push({ type: 'append', batches: records.subarray(0, end), nextOffset, epoch })
+  for (let from = 0, startBytes = 0; from < batches.length; ) {
+    // Each epoch by itself: where it begins is noted when it is written.
+    const epoch = batches[from]!.partitionLeaderEpoch
+    const next = batches.findIndex((batch, index) => index > from && batch.partitionLeaderEpoch !== epoch)
+    const until = next < 0 ? batches.length : next
+    const { nextOffset, end } = batches[until - 1]!
+    node.effects.push({ type: 'append', batches: records.subarray(startBytes, end), nextOffset, epoch })
+    startBytes = end
+    from = until
+  }
   return true
 }
 

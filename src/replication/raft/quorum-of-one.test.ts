@@ -3,11 +3,14 @@ import { silentLogger } from '../../platform/logger.ts'
 import { MemoryDisk } from '../../platform/memory-disk.ts'
 import type { Platform } from '../../platform/platform.ts'
 import { VirtualTime } from '../../platform/virtual-time.ts'
+import { ZERO_UUID } from '../../protocol/uuid.ts'
 import { controlBatch } from './batches.ts'
-import { ControlState } from './control-state.ts'
-import { MetadataQuorum } from './metadata-quorum.ts'
+import { versionRecord, votersRecord } from './core/control-records.ts'
+import { VoterSet } from './core/voters.ts'
+import { type LeadershipListener, NotLeaderError, Quorum } from './quorum.ts'
+import type { QuorumNodeOptions } from './quorum-options.ts'
 import { SnapshotBuilder, snapshotPath } from './snapshot-file.ts'
-import { MetadataLogError, type QuorumListener, type QuorumOptions } from './types.ts'
+import { MetadataLogError } from './types.ts'
 
 const DIRECTORY = '/data'
 const LOG_DIRECTORY = '/data/__cluster_metadata-0'
@@ -15,10 +18,17 @@ const LOG = `${LOG_DIRECTORY}/00000000000000000000.log`
 const DIRECTORY_ID = 'Z8ieC9GbRMy7po1nB9IrzQ'
 const ENDPOINT = { name: 'CONTROLLER', host: '127.0.0.1', port: 9093 }
 
+const FIXED = new VoterSet([
+  { id: 1, directoryId: ZERO_UUID, endpoints: [ENDPOINT], kraftVersions: { min: 0, max: 0 } },
+])
+const NOBODY = new VoterSet([])
+
 const serde = { encode: (text: string) => Buffer.from(text), decode: (value: Buffer) => value.toString() }
 
 /** State that is the list of all records. */
-class Journal implements QuorumListener<string> {
+class Journal implements LeadershipListener<string> {
+  onLeader: (error?: Error) => void = () => {}
+
   records: string[] = []
   lastOffset = -1
   aborts = 0
@@ -36,6 +46,10 @@ class Journal implements QuorumListener<string> {
     this.aborts++
   }
 
+  onLeaderChange(leaderId: number): void {
+    if (leaderId === 1) this.onLeader()
+  }
+
   snapshotRecords(): string[] {
     return this.records
   }
@@ -44,10 +58,11 @@ class Journal implements QuorumListener<string> {
 class World {
   readonly disk = new MemoryDisk()
   readonly time = new VirtualTime()
-  options: QuorumOptions
+  options: QuorumNodeOptions
 
-  constructor(change: Partial<QuorumOptions> = {}) {
-    const platform = { disk: this.disk, time: this.time } as unknown as Platform
+  constructor(change: Partial<QuorumNodeOptions> = {}) {
+    const random = { below: () => 0 }
+    const platform = { disk: this.disk, time: this.time, random } as unknown as Platform
     this.disk.makeDirectory(DIRECTORY)
     this.options = {
       platform,
@@ -56,8 +71,22 @@ class World {
       nodeId: 1,
       clusterId: '4L6g3nShT-eMCtK--X86sw',
       directoryId: DIRECTORY_ID,
-      controllerEndpoints: [ENDPOINT],
-      staticVoterIds: [1],
+      channel: { send: async () => undefined },
+      endpoints: [ENDPOINT],
+      listenerName: 'CONTROLLER',
+      bootstrapPeers: [],
+      kraftVersions: { min: 0, max: 1 },
+      canVote: true,
+      autoJoins: false,
+      electionTimeoutMs: 1000,
+      electionBackoffMaxMs: 1000,
+      fetchTimeoutMs: 2000,
+      requestTimeoutMs: 2000,
+      retryBackoffMs: 20,
+      fetchMaxWaitMs: 500,
+      fetchMaxBytes: 1e6,
+      fetchSnapshotMaxBytes: 1e6,
+      staticVoters: FIXED,
       snapshotMaxNewRecordBytes: 1e9,
       snapshotMaxIntervalMs: 0,
       segmentBytes: 1e9,
@@ -68,18 +97,22 @@ class World {
     }
   }
 
-  async open(): Promise<{ quorum: MetadataQuorum<string>; journal: Journal }> {
+  async open(): Promise<{ quorum: Quorum<string>; journal: Journal }> {
     const journal = new Journal()
-    return { quorum: await MetadataQuorum.open(this.options, serde, journal), journal }
+    const leads = new Promise<void>((resolve) => {
+      journal.onLeader = () => resolve()
+    })
+    const quorum = Quorum.open(this.options, serde, journal)
+    await leads
+    return { quorum, journal }
   }
 
   /** What a format command with --standalone leaves. */
   format(voters: readonly { id: number; directoryId: string }[]): void {
-    const control = new ControlState()
-    control.kraftVersion = 1
-    control.voters = voters.map((voter) => ({ ...voter, endpoints: [ENDPOINT] }))
+    const nodes = voters.map((voter) => ({ ...voter, endpoints: [ENDPOINT], kraftVersions: { min: 0, max: 1 } }))
     this.disk.makeDirectory(LOG_DIRECTORY)
-    const file = Buffer.concat(new SnapshotBuilder(0, 0, 0, control.records()).finish())
+    const controls = [versionRecord(1), votersRecord(new VoterSet(nodes))]
+    const file = Buffer.concat(new SnapshotBuilder(0, 0, 0, controls).finish())
     this.disk.replaceFile(snapshotPath(LOG_DIRECTORY, { offset: 0, epoch: 0 }), file)
   }
 }
@@ -100,11 +133,11 @@ describe('a quorum of one', () => {
   })
 
   it('takes the voters of a formatted directory and writes them to the log (KIP-853)', async () => {
-    const world = new World({ staticVoterIds: [] })
+    const world = new World({ staticVoters: NOBODY })
     world.format([{ id: 1, directoryId: DIRECTORY_ID }])
     const { quorum } = await world.open()
     expect(quorum.kraftVersion).toBe(1)
-    expect(quorum.voter()).toEqual({ id: 1, directoryId: DIRECTORY_ID, endpoints: [ENDPOINT] })
+    expect(quorum.voters.get(1)!).toMatchObject({ id: 1, directoryId: DIRECTORY_ID, endpoints: [ENDPOINT] })
     // LeaderChange, KRaftVersion and KRaftVoters.
     expect(quorum.highWatermark).toBe(3)
     await quorum.close()
@@ -116,32 +149,32 @@ describe('a quorum of one', () => {
   })
 
   it('writes its voter again when its listeners changed', async () => {
-    const world = new World({ staticVoterIds: [] })
+    const world = new World({ staticVoters: NOBODY })
     world.format([{ id: 1, directoryId: DIRECTORY_ID }])
     await (await world.open()).quorum.close()
-    world.options = { ...world.options, controllerEndpoints: [{ ...ENDPOINT, port: 9094 }] }
+    world.options = { ...world.options, endpoints: [{ ...ENDPOINT, port: 9094 }] }
     const { quorum } = await world.open()
     expect(quorum.highWatermark).toBe(6)
     await quorum.close()
-    expect((await world.open()).quorum.voter().endpoints).toEqual([{ ...ENDPOINT, port: 9094 }])
+    expect((await world.open()).quorum.voters.get(1)!.endpoints).toEqual([{ ...ENDPOINT, port: 9094 }])
   })
 
   it.each([
     ['nobody is a voter', [], /names no voters/],
-    ['another is the voter', [{ id: 2, directoryId: DIRECTORY_ID }], /quorum of nodes 2/],
-    [
-      'there are others',
-      [
-        { id: 1, directoryId: DIRECTORY_ID },
-        { id: 2, directoryId: DIRECTORY_ID },
-      ],
-      /quorum of nodes 1, 2/,
-    ],
     ['another directory is the voter', [{ id: 1, directoryId: 'AAAAAAAAAAAAAAAAAAAABg' }], /meta\.properties says/],
   ])('refuses to start where %s', async (_, voters, message) => {
-    const world = new World({ staticVoterIds: [] })
+    const world = new World({ staticVoters: NOBODY })
     if (voters.length > 0) world.format(voters)
     await expect(world.open()).rejects.toThrow(message)
+  })
+
+  it('does not lead where others are the voters', async () => {
+    const world = new World({ staticVoters: NOBODY })
+    world.format([{ id: 2, directoryId: DIRECTORY_ID }])
+    const quorum = Quorum.open(world.options, serde, new Journal())
+    await world.time.advance(60_000)
+    expect(quorum.leaderId).toBe(-1)
+    await expect(quorum.append(['a'])).rejects.toThrow(NotLeaderError)
   })
 })
 
@@ -304,14 +337,14 @@ describe('snapshots', () => {
   })
 
   it('keep the voters', async () => {
-    const world = new World({ staticVoterIds: [] })
+    const world = new World({ staticVoters: NOBODY })
     world.format([{ id: 1, directoryId: DIRECTORY_ID }])
     const { quorum } = await world.open()
     await quorum.append(['a'])
     await quorum.snapshot()
     await quorum.close()
     const again = await world.open()
-    expect(again.quorum.voter().directoryId).toBe(DIRECTORY_ID)
+    expect(again.quorum.voters.get(1)!.directoryId).toBe(DIRECTORY_ID)
     expect(again.journal.records).toEqual(['a'])
   })
 
