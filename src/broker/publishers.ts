@@ -94,7 +94,19 @@ function addStates(topic: TopicImage, partitions: Iterable<number>, into: Partit
   for (const number of partitions) {
     const image = topic.partitions.get(number)
     if (image === undefined) continue
-    const { partition, leader, leaderEpoch, replicas, isr } = image
-    into.push({ topic: topic.name, topicId: topic.id, partition, leader, leaderEpoch, replicas, isr, hadLog })
+    into.push({
+      topic: topic.name,
+      topicId: topic.id,
+      partition: number,
+      leader: image.leader,
+      leaderEpoch: image.leaderEpoch,
+      partitionEpoch: image.partitionEpoch,
+      replicas: image.replicas,
+      isr: image.isr,
+      leaderRecoveryState: image.leaderRecoveryState,
+      addingReplicas: image.addingReplicas,
+      removingReplicas: image.removingReplicas,
+      hadLog,
+    })
   }
 }

@@ -65,8 +65,12 @@ export class TransactionHarness implements MarkerTarget {
         partition: index,
         leader: 1,
         leaderEpoch: 0,
+        partitionEpoch: 0,
         replicas: [1],
         isr: [1],
+        leaderRecoveryState: 0,
+        addingReplicas: [],
+        removingReplicas: [],
       }
       this.logs.push(log)
       this.partitions.push(new Partition(1, state, log, 1, () => true))

@@ -36,10 +36,29 @@ export interface PartitionState {
   /** Broker id, -1 for none. */
   readonly leader: number
   readonly leaderEpoch: number
+  /** Counts every change of it, those of the ISR included. */
+  readonly partitionEpoch: number
   readonly replicas: readonly number[]
   readonly isr: readonly number[]
+  /** 0 recovered; 1 recovering: elected although it was not in sync. */
+  readonly leaderRecoveryState: number
+  /** Of a reassignment; those are among `replicas`. */
+  readonly addingReplicas: readonly number[]
+  readonly removingReplicas: readonly number[]
   /** Whether this broker has had a log of it, as far as it knows. [false] */
   readonly hadLog?: boolean
+}
+
+/** What an answer of the leader, once its records are in the log, says to the follower. */
+export interface Followed {
+  /** The epoch in which it was asked. */
+  readonly leaderEpoch: number
+  /** The leader's. */
+  readonly highWatermark: number
+  /** The leader's. */
+  readonly logStartOffset: number
+  /** Of the records that were appended, 0 for none. */
+  readonly sizeBytes: number
 }
 
 /** Whether a batch of the producer came between: one that is refused, or a repeated one, leaves everything as it is. */
@@ -191,6 +210,20 @@ export class Partition {
     const after = this.#guards.get(producerId) && this.log.producer(producerId)
     if (after !== undefined && hasWritten(before, after)) this.#guards.used(producerId)
     return written
+  }
+
+  /**
+   * What the leader knows is known here, too, as far as the log goes; readers that wait hear of it. An answer of another
+   * epoch changes nothing. Throws LogError KAFKA_STORAGE_ERROR.
+   */
+  followed({ leaderEpoch, highWatermark, logStartOffset, sizeBytes }: Followed): void {
+    if (this.isLeader || leaderEpoch !== this.#state.leaderEpoch) return
+    const { log } = this
+    const before = log.highWatermark
+    const after = log.advanceHighWatermark(highWatermark)
+    if (logStartOffset > log.logStartOffset) log.advanceLogStart(Math.min(logStartOffset, after), 'leader offset')
+    if (after > before) this.wakeAll()
+    else if (sizeBytes > 0) for (const [wait, index] of this.#waits) wait.grew(index, sizeBytes)
   }
 
   #committed(sizeBytes: number): void {

@@ -57,14 +57,19 @@ function state(partition: number, change: Partial<PartitionState> = {}): Partiti
     partition,
     leader: NODE,
     leaderEpoch: 3,
+    partitionEpoch: 5,
     replicas: alone,
     isr: alone,
+    leaderRecoveryState: 0,
+    addingReplicas: [],
+    removingReplicas: [],
     ...change,
   }
 }
 
-function batch(values: readonly string[]): Buffer {
-  return buildBatch(values.map((value) => ({ timestamp: 1_700_000_000_000, key: null, value: Buffer.from(value) })))
+function batch(values: readonly string[], baseOffset = 0): Buffer {
+  const records = values.map((value) => ({ timestamp: 1_700_000_000_000, key: null, value: Buffer.from(value) }))
+  return buildBatch(records, { baseOffset })
 }
 
 function spec(partition: number, change: Partial<FetchSpec> = {}): FetchSpec {
@@ -334,6 +339,42 @@ describe('ReplicaManager', () => {
     replicas.apply([state(2, { leaderEpoch: 9 })], [])
     await environment.time.advance(5000)
     expect(replicas.get('topic', 2)!.leaderEpoch).toBe(9)
+  })
+
+  it('says which partitions are followed', () => {
+    const heard: string[] = []
+    const following = new ReplicaManager({
+      mustVerifyTransactions: () => true,
+      nodeId: NODE,
+      logs,
+      time: environment.time,
+      logger: silentLogger,
+      configOf: () => ({ log: DEFAULT_CONFIG, minInsyncReplicas }),
+      followers: {
+        follow: ({ partition, leaderEpoch }) => heard.push(`follow ${partition} in ${leaderEpoch}`),
+        stop: ({ partition }) => heard.push(`stop ${partition}`),
+      },
+    })
+    const both = { replicas: [1, 2], isr: [1, 2] }
+    following.apply([state(0, { ...both, leader: 2 }), state(1, both)], [])
+    following.apply([state(0, { ...both, leaderEpoch: 4 }), state(1, { ...both, leader: 2, leaderEpoch: 4 })], [])
+    following.apply([state(1, { ...both, leader: -1, leaderEpoch: 5 })], [state(0)])
+    expect(heard).toEqual(['follow 0 in 3', 'stop 1', 'stop 0', 'follow 1 in 4', 'stop 0', 'stop 1'])
+  })
+
+  it('takes over what the leader says, in its epoch and as far as the log goes', async () => {
+    await append(0, ['a', 'b'])
+    const partition = replicas.get('topic', 0)!
+    const both = { replicas: [1, 2], isr: [1, 2], leader: 2 }
+    replicas.apply([state(0, { ...both, leaderEpoch: 4 })], [])
+    await partition.log.append([batch(['c'], 2)], { leaderEpoch: 4, origin: 'replication' })
+    const waiting = fetch({ mustLead: false }, spec(0, { fetchOffset: 2 }))
+    partition.followed({ leaderEpoch: 3, highWatermark: 3, logStartOffset: 1, sizeBytes: 1 })
+    expect(await now(waiting)).toBe('waits')
+    partition.followed({ leaderEpoch: 4, highWatermark: 9, logStartOffset: 1, sizeBytes: 1 })
+    expect(await now(waiting)).toMatchObject([{ highWatermark: 3, logStartOffset: 1 }])
+    partition.followed({ leaderEpoch: 4, highWatermark: 2, logStartOffset: 0, sizeBytes: 0 })
+    expect(partition.log).toMatchObject({ highWatermark: 3, logStartOffset: 1 })
   })
 
   it('sets logs aside that no partition has, and no others', async () => {

@@ -4,6 +4,7 @@ import type { Logger } from '../platform/logger.ts'
 import type { Scheduled, Time } from '../platform/time.ts'
 import { errors, type KafkaError } from '../protocol/errors.ts'
 import { type FetchParams, FetchReader, type FetchResult, type FetchSpec } from './fetch-reader.ts'
+import type { Followers } from './followers.ts'
 import { Partition, type PartitionState, type TransactionalAppend } from './partition.ts'
 
 /** The settings of a topic, as far as its replicas go. */
@@ -61,6 +62,8 @@ export interface ReplicaManagerOptions {
   readonly configOf: (topic: string) => ReplicaConfig
   /** transaction.partition.verification.enable */
   readonly mustVerifyTransactions: () => boolean
+  /** Copies what others lead; left out: nobody does. */
+  readonly followers?: Followers
 }
 
 /** The replicas that this broker has: made, changed and removed as the metadata log says, appended to and read from. */
@@ -70,6 +73,7 @@ export class ReplicaManager {
   readonly #logger: Logger
   readonly #configOf: (topic: string) => ReplicaConfig
   readonly #mustVerify: () => boolean
+  readonly #followers: Followers | undefined
   readonly #topics = new Map<string, Map<number, Partition>>()
   readonly #reader: FetchReader
   readonly #time: Time
@@ -85,6 +89,7 @@ export class ReplicaManager {
     this.#time = options.time
     this.#configOf = options.configOf
     this.#mustVerify = options.mustVerifyTransactions
+    this.#followers = options.followers
     this.#reader = new FetchReader(this, options.time, options.logger)
   }
 
@@ -131,7 +136,7 @@ export class ReplicaManager {
       // What is known now must not be overtaken by what was tried before.
       if (this.#unserved.size > 0) this.#unserved.delete(`${state.topic}-${state.partition}`)
       if (!state.replicas.includes(this.nodeId)) this.#remove(state)
-      else if (known?.topicId === state.topicId) known.update(state)
+      else if (known?.topicId === state.topicId) this.#update(known, state)
       else if (!this.#guard(state, () => this.#add(state))) this.#addLater(state)
       yield
     }
@@ -179,7 +184,20 @@ export class ReplicaManager {
       partitions = new Map()
       this.#topics.set(topic, partitions)
     }
-    partitions.set(partition, new Partition(this.nodeId, state, log, config.minInsyncReplicas, this.#mustVerify))
+    const added = new Partition(this.nodeId, state, log, config.minInsyncReplicas, this.#mustVerify)
+    partitions.set(partition, added)
+    this.#followOrStop(added)
+  }
+
+  #update(partition: Partition, state: PartitionState): void {
+    partition.update(state)
+    this.#followOrStop(partition)
+  }
+
+  #followOrStop(partition: Partition): void {
+    const { leader } = partition.state
+    if (leader >= 0 && !partition.isLeader) this.#followers?.follow(partition)
+    else this.#followers?.stop(partition)
   }
 
   #remove(state: PartitionState): void {
@@ -190,6 +208,7 @@ export class ReplicaManager {
     if (known === undefined || known.topicId !== topicId) return
     partitions!.delete(partition)
     if (partitions!.size === 0) this.#topics.delete(topic)
+    this.#followers?.stop(known)
     this.#guard(state, () => this.#logs.delete(topic, partition))
     known.wakeAll()
   }
