@@ -77,22 +77,25 @@ export class NodeClient {
     return this.#waiting.length + this.#sent.length
   }
 
-  /** `body` gets the version that is used, `minVersion` at least. Rejects with RequestError. */
+  /**
+   * `body` gets the version that is used, `minVersion` at least. Rejects with RequestError; what is not answered within
+   * `timeoutMs` ends the connection.
+   */
   request<Request extends Message, Response extends Message>(
     api: Api<Request, Response>,
     body: (version: number) => InputOf<Request>,
     minVersion = 0,
+    timeoutMs: number = this.#options.requestTimeoutMs,
   ): Promise<{ version: number; response: MessageOf<Response> }> {
     if (this.#isClosed) return Promise.reject(this.#failure('disconnected', 'is closed'))
     return new Promise((resolve, reject) => {
       const pending = { api, body, minVersion, resolve, reject, version: -1, correlationId: -1, timer: undefined }
-      this.#start(pending as unknown as Pending)
+      this.#start(pending as unknown as Pending, timeoutMs)
     })
   }
 
-  #start(pending: Pending): void {
-    const { time, requestTimeoutMs } = this.#options
-    pending.timer = time.after(requestTimeoutMs, () => this.#disconnect('timed out', 'did not answer in time'))
+  #start(pending: Pending, timeoutMs: number): void {
+    pending.timer = this.#options.time.after(timeoutMs, () => this.#disconnect('timed out', 'did not answer in time'))
     if (this.#versions !== undefined) this.#send(pending)
     else {
       this.#waiting.push(pending)
