@@ -237,7 +237,7 @@ describe('SyncGroup', () => {
     const join = harness.join({}, 3)
     await harness.pass(3000)
     const memberId = join.required.memberId!
-    harness.log.failures.push(new LogError('NOT_LEADER_OR_FOLLOWER', 'moved'))
+    harness.log.failures.push(new LogError('KAFKA_STORAGE_ERROR', 'broken'))
     const sync = harness.sync({ memberId })
     await harness.settle()
     expect(sync.required).toMatchObject({ errorCode: errors.NOT_COORDINATOR.code, assignment: Buffer.alloc(0) })

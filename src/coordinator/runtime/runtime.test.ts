@@ -247,11 +247,68 @@ test('whoever waits when the partition moves away is told so', async () => {
 test('a newer epoch of a partition that is led here needs no reload; an older one is of no interest', async () => {
   const { runtime, shards } = setup()
   await runtime.load(0, 5)
-  await runtime.load(0, 7)
   await runtime.load(0, 6)
-  runtime.unload(0, 7)
+  await runtime.load(0, 4)
+  runtime.unload(0, 6)
   expect(runtime.isActive(0)).toBe(true)
   expect(shards).toHaveLength(1)
+})
+
+test('where an epoch is missing in between, somebody else may have led: what they wrote is loaded', async () => {
+  const { log, runtime, add, read } = setup()
+  await runtime.load(0, 5)
+  add('a', 1)
+  await settle()
+  log.isHeld = true
+  const waiting = add('a', 10)
+  await settle()
+  const other = setup(new MemoryCoordinatorLog())
+  await other.runtime.load(0, 6)
+  other.add('a', 7)
+  await settle()
+  log.batches.set(0, other.log.batches.get(0)!)
+  const loaded = runtime.load(0, 7)
+  const meanwhile = add('a', 1)
+  await loaded
+  const now = read('a')
+  await settle()
+  expect(errorOf(waiting)).toBe('NOT_COORDINATOR')
+  expect(errorOf(meanwhile)).toBe('COORDINATOR_LOAD_IN_PROGRESS')
+  expect(now.required).toBe(7)
+})
+
+test('a load that a newer epoch overtakes is given up', async () => {
+  const { log, runtime, add } = setup()
+  await runtime.load(0, 0)
+  add('a', 1)
+  await settle()
+  const other = setup(log)
+  const loads = [other.runtime.load(0, 1), other.runtime.load(0, 3)]
+  await Promise.all(loads)
+  expect(other.shards.map(({ events }) => events)).toEqual([[], ['loaded']])
+})
+
+test('once the leadership is lost nothing is taken back, nothing is told, and only a load helps', async () => {
+  const { log, runtime, shards, add, read } = setup()
+  await runtime.load(0, 5)
+  add('a', 1)
+  await settle()
+  log.failures.push(new LogError('NOT_LEADER_OR_FOLLOWER', 'led elsewhere'))
+  log.isHeld = true
+  const waiting = [add('a', 1), add('b', 1)]
+  await settle()
+  waiting.push(add('c', 1))
+  log.release()
+  await settle()
+  const after = [add('a', 1), read('a')]
+  await settle()
+  expect([...waiting, ...after].map(errorOf)).toEqual(Array.from({ length: 5 }, () => 'NOT_COORDINATOR'))
+  expect(shards[0]!.events).toEqual(['loaded', 'unloaded'])
+  expect(log.appendCount).toBe(2)
+  await runtime.load(0, 6)
+  const again = read('a')
+  await settle()
+  expect(again.required).toBe(1)
 })
 
 test('a partition that goes away while it is loaded is not loaded to the end', async () => {

@@ -21,16 +21,18 @@ export class CoordinatorRuntime<S extends CoordinatorShard> {
 
   /**
    * This node leads the partition as of `leaderEpoch`: its log is replayed. Resolves when that is done, well or not. An
-   * older epoch than the known one changes nothing; a newer one of a partition that is led here already needs no reload.
+   * older epoch than the known one changes nothing; the next one of a partition that is led here already needs no reload.
    */
   load(partition: number, leaderEpoch: number): Promise<void> {
     const host = this.#hosts.get(partition)
     if (host && leaderEpoch < host.leaderEpoch) return host.loaded
-    if (host && !host.hasFailed) {
+    // With an epoch missing in between, somebody else may have led, and what is known here be of records that are gone.
+    if (host && !host.hasFailed && leaderEpoch - host.leaderEpoch <= 1) {
       host.leaderEpoch = leaderEpoch
       return host.loaded
     }
     if (this.#closing) return Promise.resolve()
+    host?.close()
     const fresh = new ShardHost(partition, leaderEpoch, this.#options)
     this.#hosts.set(partition, fresh)
     return fresh.loaded

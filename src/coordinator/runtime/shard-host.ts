@@ -37,7 +37,8 @@ const OUTSIDE_TRANSACTIONS: RecordOrigin = { producerId: -1, producerEpoch: -1 }
  * seen is committed; so nobody ever sees what a failed append then takes back.
  *
  * When an append fails, all changes that are not committed are undone and the operations behind them fail. The batches
- * after the failed one are never written: they were decided on a state that is gone.
+ * after the failed one are never written: they were decided on a state that is gone. Where the leadership is lost, nobody
+ * here knows what becomes of the records: the shard is of no use any more.
  */
 export class ShardHost<S extends CoordinatorShard> {
   readonly partition: number
@@ -76,7 +77,7 @@ export class ShardHost<S extends CoordinatorShard> {
     return this.#state === 'active'
   }
 
-  /** The log could not be read; only another load helps. */
+  /** The log could not be read, or is led elsewhere; only another load helps. */
   get hasFailed(): boolean {
     return this.#state === 'failed'
   }
@@ -162,9 +163,12 @@ export class ShardHost<S extends CoordinatorShard> {
 
   /** Ends the shard: everything that waits fails with NOT_COORDINATOR. */
   close(): void {
-    if (this.#state === 'closed') return
+    if (this.#state !== 'closed') this.#end('closed')
+  }
+
+  #end(state: 'failed' | 'closed'): void {
     const wasActive = this.#state === 'active'
-    this.#state = 'closed'
+    this.#state = state
     this.#timers.close()
     if (wasActive) this.#shard.onUnloaded()
     this.#settleAll(errors.NOT_COORDINATOR, errors.NOT_COORDINATOR)
@@ -195,8 +199,7 @@ export class ShardHost<S extends CoordinatorShard> {
       }
     } catch (reason) {
       if (this.#state === 'closed') return
-      this.#state = 'failed'
-      this.#timers.close()
+      this.#end('failed')
       const text = reason instanceof Error ? reason.message : String(reason)
       logger.error(`${name}: cannot load partition ${this.partition}: ${text}`)
     }
@@ -326,6 +329,11 @@ export class ShardHost<S extends CoordinatorShard> {
     const { name, logger } = this.#options
     const protocolError = protocolErrorOf(reason)
     const text = reason instanceof Error ? reason.message : String(reason)
+    if (protocolError === errors.NOT_LEADER_OR_FOLLOWER) {
+      logger.info(`${name}: partition ${this.partition} is led elsewhere: ${text}`)
+      this.#end('failed')
+      return
+    }
     logger.error(`${name}: cannot write to partition ${this.partition}: ${protocolError?.name ?? 'a bug'}: ${text}`)
     // Before anybody is told, so that what they do next finds the state that is in the log.
     this.#undo.rollBackTo(Number.NEGATIVE_INFINITY)
