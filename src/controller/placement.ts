@@ -1,10 +1,7 @@
 import type { MetadataImage } from '../metadata/image.ts'
 import type { BrokerImage, PartitionImage } from '../metadata/types.ts'
+import { defaultDirectory } from './directories.ts'
 import { Refusal } from './result.ts'
-
-/** Directory ids with a meaning: of replicas without a directory yet, and on brokers from before directories had ids. */
-const UNASSIGNED_DIRECTORY = 'AAAAAAAAAAAAAAAAAAAAAQ'
-const MIGRATING_DIRECTORY = 'AAAAAAAAAAAAAAAAAAAAAA'
 
 /** A broker that can lead. */
 export function isActive(broker: BrokerImage | undefined): boolean {
@@ -58,13 +55,6 @@ export function newPartition(head: MetadataImage, replicas: readonly number[]): 
     isr: replicas.filter((id) => isActive(head.brokers.get(id))),
     directories: replicas.map((id) => defaultDirectory(head.brokers.get(id))),
   }
-}
-
-/** The directory of a new replica as far as the controller can tell: only where there is but one. */
-export function defaultDirectory(broker: BrokerImage | undefined): string {
-  if (broker === undefined) return UNASSIGNED_DIRECTORY
-  if (broker.directories.length === 0) return MIGRATING_DIRECTORY
-  return broker.directories.length === 1 ? broker.directories[0]! : UNASSIGNED_DIRECTORY
 }
 
 /**

@@ -9,8 +9,9 @@ import type {
   ListPartitionReassignmentsRequest,
   ListPartitionReassignmentsResponse,
 } from '../protocol/messages/list-partition-reassignments.ts'
+import { defaultDirectory } from './directories.ts'
 import { partitionChangeRecord, partitionChangeVersion } from './partition-change.ts'
-import { checkManualAssignment, defaultDirectory, isActive } from './placement.ts'
+import { checkManualAssignment, isActive } from './placement.ts'
 import { checkRecordCount, type Decision, type DecisionContext, outcomeOf, Refusal } from './result.ts'
 
 /** What becomes of the replicas of a partition: those that come and those that go are among `replicas`. */
