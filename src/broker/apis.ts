@@ -9,6 +9,8 @@ export interface ServedApi {
   readonly api: Api
   readonly versions: VersionRange
   readonly listeners: readonly ListenerKind[]
+  /** Where it comes in on a broker's listener, it is the active controller that answers it. */
+  readonly isForwarded: boolean
   /** Handlers are read when first needed: a broker is ready before it knows how to describe its log directories. */
   readonly load: () => Promise<AnyHandler>
   loaded: AnyHandler | undefined
@@ -18,16 +20,23 @@ function serve(
   api: Api,
   versions: string,
   load: () => Promise<{ handler: AnyHandler }>,
-  { listeners = api.listeners }: { listeners?: readonly ListenerKind[] } = {},
+  {
+    listeners = api.listeners,
+    isForwarded = false,
+  }: { listeners?: readonly ListenerKind[]; isForwarded?: boolean } = {},
 ): ServedApi {
   return {
     api,
     versions: parseVersions(versions),
     listeners,
+    isForwarded,
     load: async () => (await load()).handler,
     loaded: undefined,
   }
 }
+
+/** What changes the metadata, or asks for what only the active controller knows. */
+const FORWARDED = { isForwarded: true }
 
 /** THE table: every API that is served, its versions, and who answers it. An API that is not here is not advertised. */
 // biome-ignore format: a table reads best with one API in one line
@@ -39,6 +48,7 @@ function servedApis(): ServedApi[] {
     serve(apis.Vote, '0-2', () => import('./handlers/vote.ts')),
     serve(apis.BeginQuorumEpoch, '0-1', () => import('./handlers/begin-quorum-epoch.ts')),
     serve(apis.EndQuorumEpoch, '0-1', () => import('./handlers/end-quorum-epoch.ts')),
+    serve(apis.Envelope, '0', () => import('./handlers/envelope.ts')),
     serve(apis.FetchSnapshot, '0-1', () => import('./handlers/fetch-snapshot.ts')),
     serve(apis.UpdateRaftVoter, '0', () => import('./handlers/update-raft-voter.ts')),
     serve(apis.ListOffsets, '0-11', () => import('./handlers/list-offsets.ts')),
@@ -53,8 +63,8 @@ function servedApis(): ServedApi[] {
     serve(apis.DescribeGroups, '0-6', () => import('./handlers/describe-groups.ts')),
     serve(apis.ListGroups, '0-5', () => import('./handlers/list-groups.ts')),
     serve(apis.ApiVersions, '0-4', () => import('./handlers/api-versions.ts')),
-    serve(apis.CreateTopics, '0-7', () => import('./handlers/create-topics.ts')),
-    serve(apis.DeleteTopics, '0-6', () => import('./handlers/delete-topics.ts')),
+    serve(apis.CreateTopics, '0-7', () => import('./handlers/create-topics.ts'), FORWARDED),
+    serve(apis.DeleteTopics, '0-6', () => import('./handlers/delete-topics.ts'), FORWARDED),
     serve(apis.DeleteRecords, '0-2', () => import('./handlers/delete-records.ts')),
     serve(apis.InitProducerId, '0-5', () => import('./handlers/init-producer-id.ts')),
     serve(apis.AddPartitionsToTxn, '0-5', () => import('./handlers/add-partitions-to-txn.ts')),
@@ -64,21 +74,21 @@ function servedApis(): ServedApi[] {
     serve(apis.TxnOffsetCommit, '0-5', () => import('./handlers/txn-offset-commit.ts')),
     serve(apis.OffsetForLeaderEpoch, '0-4', () => import('./handlers/offset-for-leader-epoch.ts')),
     serve(apis.DescribeConfigs, '0-4', () => import('./handlers/describe-configs.ts')),
-    serve(apis.AlterConfigs, '0-2', () => import('./handlers/alter-configs.ts')),
+    serve(apis.AlterConfigs, '0-2', () => import('./handlers/alter-configs.ts'), FORWARDED),
     serve(apis.AlterReplicaLogDirs, '1-2', () => import('./handlers/alter-replica-log-dirs.ts')),
     serve(apis.DescribeLogDirs, '0-5', () => import('./handlers/describe-log-dirs.ts')),
-    serve(apis.CreatePartitions, '0-3', () => import('./handlers/create-partitions.ts')),
+    serve(apis.CreatePartitions, '0-3', () => import('./handlers/create-partitions.ts'), FORWARDED),
     serve(apis.DeleteGroups, '0-2', () => import('./handlers/delete-groups.ts')),
-    serve(apis.IncrementalAlterConfigs, '0-1', () => import('./handlers/incremental-alter-configs.ts')),
+    serve(apis.IncrementalAlterConfigs, '0-1', () => import('./handlers/incremental-alter-configs.ts'), FORWARDED),
     serve(apis.OffsetDelete, '0', () => import('./handlers/offset-delete.ts')),
-    serve(apis.DescribeQuorum, '0-2', () => import('./handlers/describe-quorum.ts')),
-    serve(apis.ElectLeaders, '0-2', () => import('./handlers/elect-leaders.ts')),
-    serve(apis.AlterPartitionReassignments, '0-1', () => import('./handlers/alter-partition-reassignments.ts')),
-    serve(apis.ListPartitionReassignments, '0', () => import('./handlers/list-partition-reassignments.ts')),
+    serve(apis.DescribeQuorum, '0-2', () => import('./handlers/describe-quorum.ts'), FORWARDED),
+    serve(apis.ElectLeaders, '0-2', () => import('./handlers/elect-leaders.ts'), FORWARDED),
+    serve(apis.AlterPartitionReassignments, '0-1', () => import('./handlers/alter-partition-reassignments.ts'), FORWARDED),
+    serve(apis.ListPartitionReassignments, '0', () => import('./handlers/list-partition-reassignments.ts'), FORWARDED),
     serve(apis.DescribeClientQuotas, '0-1', () => import('./handlers/describe-client-quotas.ts')),
-    serve(apis.AlterClientQuotas, '0-1', () => import('./handlers/alter-client-quotas.ts')),
-    serve(apis.UnregisterBroker, '0', () => import('./handlers/unregister-broker.ts')),
-    serve(apis.UpdateFeatures, '0-2', () => import('./handlers/update-features.ts')),
+    serve(apis.AlterClientQuotas, '0-1', () => import('./handlers/alter-client-quotas.ts'), FORWARDED),
+    serve(apis.UnregisterBroker, '0', () => import('./handlers/unregister-broker.ts'), FORWARDED),
+    serve(apis.UpdateFeatures, '0-2', () => import('./handlers/update-features.ts'), FORWARDED),
     serve(apis.DescribeCluster, '0-2', () => import('./handlers/describe-cluster.ts')),
     serve(apis.DescribeProducers, '0', () => import('./handlers/describe-producers.ts')),
     serve(apis.DescribeTransactions, '0', () => import('./handlers/describe-transactions.ts')),
@@ -91,8 +101,8 @@ function servedApis(): ServedApi[] {
     serve(apis.ShareGroupDescribe, '1', () => import('./handlers/share-group-describe.ts')),
     serve(apis.ShareFetch, '1-2', () => import('./handlers/share-fetch.ts')),
     serve(apis.ShareAcknowledge, '1-2', () => import('./handlers/share-acknowledge.ts')),
-    serve(apis.AddRaftVoter, '0-1', () => import('./handlers/add-raft-voter.ts')),
-    serve(apis.RemoveRaftVoter, '0', () => import('./handlers/remove-raft-voter.ts')),
+    serve(apis.AddRaftVoter, '0-1', () => import('./handlers/add-raft-voter.ts'), FORWARDED),
+    serve(apis.RemoveRaftVoter, '0', () => import('./handlers/remove-raft-voter.ts'), FORWARDED),
     serve(apis.InitializeShareGroupState, '0', () => import('./handlers/initialize-share-group-state.ts')),
     serve(apis.ReadShareGroupState, '0', () => import('./handlers/read-share-group-state.ts')),
     serve(apis.WriteShareGroupState, '0-1', () => import('./handlers/write-share-group-state.ts')),

@@ -3,11 +3,12 @@ import type { Logger } from '../platform/logger.ts'
 import type { Time } from '../platform/time.ts'
 import { codecOf } from '../protocol/codec.ts'
 import { errors } from '../protocol/errors.ts'
-import { decodeRequestHeader, encodeResponse, type RequestFrame } from '../protocol/frames.ts'
+import { decodeRequestHeader, encodeResponse, FRAME_SIZE_BYTES, type RequestFrame } from '../protocol/frames.ts'
 import { type InputOf, includesVersion, type Message, type MessageOf } from '../protocol/schema.ts'
 import { DecodeError } from '../protocol/wire.ts'
 import type { AnyHandler, ServedApi, ServedApis } from './apis.ts'
 import type { Answer, Serve } from './connection.ts'
+import { forward } from './forwarding.ts'
 import { unsupportedApiVersions } from './handlers/api-versions.ts'
 import type { Quotas } from './quotas/quotas.ts'
 import {
@@ -25,6 +26,13 @@ type Reply = Outcome<InputOf<Message>>
 const API_VERSIONS_KEY = 18
 /** Requests of brokers to brokers, which no quota slows down: WriteTxnMarkers. */
 const EXEMPT_KEYS: readonly number[] = [27]
+
+/** The frame with its size before it. */
+function framed(frame: Buffer): Buffer[] {
+  const size = Buffer.alloc(FRAME_SIZE_BYTES)
+  size.writeInt32BE(frame.length)
+  return [size, frame]
+}
 
 /** Takes frames apart, finds who answers them, and makes frames of the answers. */
 export class Dispatcher {
@@ -60,6 +68,9 @@ export class Dispatcher {
         throttleMs: 0,
       }
       const body = codecOf(request.api.request, request.apiVersion).read(request.reader)
+      if (served.isForwarded && connection.listenerKind === 'broker' && !this.#services.controller.isActive) {
+        return this.#forward(served, frame, request, body, context)
+      }
       return served.loaded === undefined
         ? this.#load(served, request, body, context)
         : this.#handle(served.loaded, request, body, context)
@@ -76,6 +87,21 @@ export class Dispatcher {
       return encodeResponse(api, 0, correlationId, unsupportedApiVersions(this.#apis, connection.listenerKind))
     }
     return this.#close(connection, `${api.name} version ${apiVersion} is not served here`)
+  }
+
+  async #forward(
+    served: ServedApi,
+    frame: Buffer,
+    request: RequestFrame,
+    body: Body,
+    context: RequestContext,
+  ): Promise<Answer> {
+    const { controllerLink, config } = this.#services
+    const outcome = await forward(controllerLink, frame, context.connection, config.get('request.timeout.ms'))
+    if (!('code' in outcome)) return framed(outcome)
+    const handler = served.loaded ?? (await served.load())
+    const { code } = outcome
+    return this.#encode(handler, request, body, context, handler.failed(body, code, context))
   }
 
   async #load(served: ServedApi, request: RequestFrame, body: Body, context: RequestContext): Promise<Answer> {

@@ -96,7 +96,9 @@ async function setUp(change: Partial<ConnectionLimits> = {}) {
     logger: silentLogger,
   })
   await connections.bind(network, 'PLAINTEXT', 'broker', '127.0.0.1', 9092)
-  const open = (pace?: ConnectionPace) => connections.open(() => [Buffer.from('answer')], pace)
+  const open = (pace?: ConnectionPace) => {
+    for (const kind of ['broker', 'controller'] as const) connections.open(kind, () => [Buffer.from('answer')], pace)
+  }
   return { time, network, connections, limits, open }
 }
 

@@ -56,6 +56,8 @@ export interface ConnectionPace {
 interface Lane {
   readonly name: string
   readonly kind: ListenerKind
+  /** Who answers requests, and how connections are let in; undefined until it is opened. */
+  opening: { readonly serve: Serve; readonly pace: ConnectionPace } | undefined
   readonly waiting: Gate[]
   /** Whether the first that waits has been noted. */
   isNoted: boolean
@@ -116,8 +118,6 @@ export class Connections {
   /** Over their quota: waiting to be closed. */
   readonly #turnedAway = new Map<Connection, Scheduled>()
   readonly #byAddress = new Map<string, number>()
-  #serve: Serve | undefined
-  #pace = UNPACED
   #sweep: Scheduled | undefined
   #nextId = 1
   #isClosed = false
@@ -134,19 +134,21 @@ export class Connections {
 
   /** Takes the port; nobody is answered before `open`. Rejects with the system's error. */
   async bind(network: Network, name: string, kind: ListenerKind, host: string, port: number): Promise<BoundListener> {
-    const lane: Lane = { name, kind, waiting: [], isNoted: false, delay: undefined, count: 0 }
+    const lane: Lane = { name, kind, opening: undefined, waiting: [], isNoted: false, delay: undefined, count: 0 }
     const listener = await network.listen({ host, port }, (connection) => this.#accept(connection, lane))
     this.#lanes.push(lane)
     this.#listeners.push(listener)
     return { name, kind, host: listener.host, port: listener.port }
   }
 
-  /** From now on requests are answered. */
-  open(serve: Serve, pace = UNPACED): void {
-    this.#serve = serve
-    this.#pace = pace
-    for (const lane of this.#lanes) this.#letIn(lane)
-    this.#scheduleSweep()
+  /** From now on requests are answered on listeners of this kind. */
+  open(kind: ListenerKind, serve: Serve, pace = UNPACED): void {
+    for (const lane of this.#lanes) {
+      if (lane.kind !== kind) continue
+      lane.opening = { serve, pace }
+      this.#letIn(lane)
+    }
+    if (this.#sweep === undefined) this.#scheduleSweep()
   }
 
   /** Stops accepting, lets requests under way finish for at most `graceMs`, then ends all connections. */
@@ -190,7 +192,7 @@ export class Connections {
 
   /** As in Apache Kafka, a connection beyond the limits waits, unread, and with it all that come after it. */
   #letIn(lane: Lane): void {
-    if (this.#serve === undefined) return
+    if (lane.opening === undefined) return
     for (let gate = lane.waiting[0]; gate !== undefined && lane.delay === undefined; gate = lane.waiting[0]) {
       if (!gate.isGone) {
         if (this.#mustWait(lane)) return
@@ -205,7 +207,7 @@ export class Connections {
   #mustWait(lane: Lane): boolean {
     if (!lane.isNoted) {
       lane.isNoted = true
-      const delayMs = this.#pace.delayMs(lane.name)
+      const delayMs = lane.opening!.pace.delayMs(lane.name)
       if (delayMs > 0) {
         lane.delay = this.#options.time.after(delayMs, () => {
           lane.delay = undefined
@@ -232,6 +234,7 @@ export class Connections {
   #admit(gate: Gate, lane: Lane): void {
     const { connection } = gate
     const { name: listenerName, kind: listenerKind } = lane
+    const { serve, pace } = lane.opening!
     const { memory, readBuffers, time, logger, maxRequestBytes } = this.#options
     const { remoteAddress, remotePort } = connection
     const sameAddress = this.#byAddress.get(remoteAddress) ?? 0
@@ -240,7 +243,7 @@ export class Connections {
       connection.destroy()
       return
     }
-    const pauseMs = this.#pace.pauseMs(remoteAddress, listenerName)
+    const pauseMs = pace.pauseMs(remoteAddress, listenerName)
     if (pauseMs > 0) {
       this.#turnAway(connection, pauseMs)
       return
@@ -263,7 +266,7 @@ export class Connections {
       maxRequestBytes,
       memory,
       readBuffers,
-      serve: this.#serve!,
+      serve,
       time,
       logger,
       onClosed,

@@ -14,6 +14,8 @@ import type { InputOf, Message, MessageOf } from '../protocol/schema.ts'
 import type { Quorum } from '../replication/raft/quorum.ts'
 import type { ReplicaManager } from '../replication/replica-manager.ts'
 import type { ServedApis } from './apis.ts'
+import type { Serve } from './connection.ts'
+import type { ControllerChannel } from './controller-channel.ts'
 import type { DirectoryPublisher } from './directory-publisher.ts'
 import type { FetchSessionCache } from './fetch-sessions.ts'
 import type { ProducerIds } from './producer-ids.ts'
@@ -68,7 +70,12 @@ export interface Services {
   readonly clusterId: string
   readonly nodeId: number
   readonly image: MetadataImage
+  /** Decides only where it is active. */
   readonly controller: Controller
+  /** The way to the controller that is active. */
+  readonly controllerLink: ControllerChannel
+  /** Passes a frame to the handler that answers it. */
+  readonly serve: Serve
   readonly quorum: Quorum<MetadataRecord>
   readonly replicas: ReplicaManager
   readonly logs: LogManager

@@ -90,6 +90,8 @@ export class Controller {
   /** The epoch in which this node leads the quorum; undefined where it does not. */
   #leaderEpoch: number | undefined
   #onActivation: ((error?: Error) => void) | undefined
+  /** Called when another node leads the quorum than before, or none. */
+  onLeaderChange: () => void = () => {}
 
   private constructor(options: ControllerOptions) {
     this.#options = options
@@ -138,6 +140,7 @@ export class Controller {
         this.#head = undefined
         this.#leaderEpoch = leaderId === this.#options.config.nodeId ? epoch : undefined
         if (this.#leaderEpoch !== undefined) this.#activate(epoch)
+        this.onLeaderChange()
       },
     }
   }
@@ -282,6 +285,11 @@ export class Controller {
       if (errorCode === errors.TOPIC_ALREADY_EXISTS.code) return { name, errorCode: 0, errorMessage: null }
       return { name, errorCode, errorMessage }
     })
+  }
+
+  /** Ends as a crash would: nothing more is written or sent. */
+  abandon(): void {
+    this.#quorum?.abandon()
   }
 
   /** Waits for what is under way. */

@@ -118,6 +118,11 @@ export class LogManager {
     return this.#previousBrokerEpoch
   }
 
+  /** Paths of those that serve nothing any more. */
+  failedDirectories(): string[] {
+    return this.#store.directories.filter(({ failure }) => failure !== undefined).map(({ path }) => path)
+  }
+
   get(topic: string, partition: number): PartitionLog | undefined {
     return this.#store.logs.get(partitionKey(topic, partition))
   }

@@ -6,7 +6,7 @@ import { atLeast } from '../validators.ts'
 export const replicationSettings = {
   'auto.leader.rebalance.enable': boolean(true, null, 'high', 'read-only', 'ignored',
     'Whether leadership moves back to preferred replicas in the background.'),
-  'controller.socket.timeout.ms': int(30000, null, 'medium', 'read-only', 'ignored',
+  'controller.socket.timeout.ms': int(30000, null, 'medium', 'read-only', 'works',
     'Socket timeout of connections between the controller and brokers.'),
   'delete.records.purgatory.purge.interval.requests': int(1, null, 'medium', 'read-only', 'ignored',
     'Finished waiting DeleteRecords requests are swept after this many.'),

@@ -1,0 +1,234 @@
+import { StartupError } from '../config/startup-error.ts'
+import { supportedFeatures } from '../metadata/features.ts'
+import type { MetadataImage } from '../metadata/image.ts'
+import type { BrokerImage, EndPoint } from '../metadata/types.ts'
+import type { Logger } from '../platform/logger.ts'
+import { type Random, randomUuid } from '../platform/random.ts'
+import type { Scheduled, Time } from '../platform/time.ts'
+import { apis } from '../protocol/api-keys.ts'
+import { errorOfCode, errors } from '../protocol/errors.ts'
+import type { BrokerHeartbeatResponse } from '../protocol/messages/broker-heartbeat.ts'
+import type { ControllerLink } from '../replication/channel/controller-link.ts'
+import { RequestError } from '../replication/channel/node-client.ts'
+
+/** How soon something that is expected is looked for again. */
+const SOON_MS = 10
+/** How soon the controller is asked again for what it has not granted yet. */
+const RETRY_MS = 100
+
+/** Answers to a registration that no later try makes any better. */
+const FINAL_REFUSALS: readonly number[] = [
+  errors.INCONSISTENT_CLUSTER_ID.code,
+  errors.INVALID_REGISTRATION.code,
+  errors.UNSUPPORTED_VERSION.code,
+]
+
+export interface BrokerLifecycleOptions {
+  readonly nodeId: number
+  readonly clusterId: string
+  readonly endPoints: readonly EndPoint[]
+  readonly rack: string | null
+  /** Ids of all log directories. */
+  readonly directories: readonly string[]
+  /** Of those that failed. */
+  readonly offlineDirectories: () => readonly string[]
+  /** Left by the last clean shutdown, -1 for none (KIP-966). */
+  readonly previousBrokerEpoch: number
+  /** broker.heartbeat.interval.ms */
+  readonly heartbeatIntervalMs: number
+  /** broker.session.timeout.ms */
+  readonly sessionTimeoutMs: number
+  /** initial.broker.registration.timeout.ms */
+  readonly registrationTimeoutMs: number
+  readonly link: ControllerLink
+  readonly image: MetadataImage
+  readonly time: Time
+  readonly random: Random
+  readonly logger: Logger
+}
+
+/**
+ * A broker's life in the eyes of the controller (KIP-631): registered, fenced until it has caught up and is ready, alive as
+ * long as its heartbeats come, and drained of what it leads before it goes.
+ */
+export class BrokerLifecycle {
+  readonly #options: BrokerLifecycleOptions
+  readonly #incarnationId: string
+  #brokerEpoch: number
+  #wantFence = true
+  #wantShutDown = false
+  #mayGo: (() => void) | undefined
+  #timer: Scheduled | undefined
+  #isBeating = false
+  /** Something changed while a heartbeat was under way. */
+  #isDue = false
+  #isClosed = false
+
+  constructor(options: BrokerLifecycleOptions) {
+    this.#options = options
+    this.#incarnationId = randomUuid(options.random)
+    this.#brokerEpoch = -1
+  }
+
+  /** -1 before the first registration. */
+  get brokerEpoch(): number {
+    return this.#brokerEpoch
+  }
+
+  /**
+   * Registers, keeps the registration alive from then on, and resolves when this node's metadata have it. Rejects with
+   * StartupError where the cluster does not take this broker.
+   */
+  async register(): Promise<void> {
+    const { time, registrationTimeoutMs, nodeId } = this.#options
+    const deadlineMs = time.monotonicMs() + registrationTimeoutMs
+    for (;;) {
+      const refusal = await this.#tryToRegister(Math.max(1, deadlineMs - time.monotonicMs()))
+      if (refusal === undefined || this.#isClosed) break
+      if (FINAL_REFUSALS.includes(refusal.code) || time.monotonicMs() + RETRY_MS >= deadlineMs) {
+        throw new StartupError(`The cluster does not accept broker ${nodeId}: ${refusal.name} (${refusal.message})`)
+      }
+      await this.#sleep(RETRY_MS)
+    }
+    this.#beat()
+    await this.#until((broker) => broker.epoch === this.#brokerEpoch)
+  }
+
+  /** undefined when it is done. */
+  async #tryToRegister(timeoutMs: number) {
+    const { link, nodeId, clusterId, endPoints, rack, directories, previousBrokerEpoch } = this.#options
+    const body = () => ({
+      brokerId: nodeId,
+      clusterId,
+      incarnationId: this.#incarnationId,
+      listeners: [...endPoints],
+      features: supportedFeatureRanges(),
+      rack,
+      logDirs: [...directories],
+      previousBrokerEpoch: this.#brokerEpoch >= 0 ? this.#brokerEpoch : previousBrokerEpoch,
+    })
+    try {
+      const { response } = await link.request(apis.BrokerRegistration, body, { timeoutMs })
+      if (response.errorCode !== 0) return errorOfCode(response.errorCode)
+      this.#brokerEpoch = response.brokerEpoch
+      return undefined
+    } catch (error) {
+      if (!(error instanceof RequestError)) throw error
+      return error.reason === 'unsupported version' ? errors.UNSUPPORTED_VERSION : errors.REQUEST_TIMED_OUT
+    }
+  }
+
+  /** Everything is ready to be served. Resolves when the cluster, and this node's metadata, know that. */
+  async unfence(): Promise<void> {
+    this.#wantFence = false
+    this.#beat()
+    await this.#until((broker) => !broker.fenced)
+  }
+
+  /** A log directory has failed: the controller is to know at once. */
+  directoryFailed(): void {
+    if (this.#brokerEpoch >= 0) this.#beat()
+  }
+
+  /** Has the controller move away what this broker leads; resolves when that is done, or after `timeoutMs`. */
+  async shutDown(timeoutMs: number): Promise<void> {
+    this.#wantShutDown = true
+    const { time, logger } = this.#options
+    await new Promise<void>((resolve) => {
+      const deadline = time.after(timeoutMs, () => {
+        logger.warn('The controller did not move away in time what this broker leads')
+        resolve()
+      })
+      this.#mayGo = () => {
+        deadline.cancel()
+        resolve()
+      }
+      this.#beat()
+    })
+  }
+
+  close(): void {
+    this.#isClosed = true
+    this.#timer?.cancel()
+    this.#mayGo?.()
+  }
+
+  /** Sends a heartbeat now, or after the one that is under way. */
+  #beat(): void {
+    this.#isDue = true
+    if (!this.#isBeating) void this.#beatOn()
+  }
+
+  async #beatOn(): Promise<void> {
+    this.#isBeating = true
+    this.#timer?.cancel()
+    let nextMs = 0
+    while (this.#isDue && !this.#isClosed) {
+      this.#isDue = false
+      nextMs = await this.#beatOnce()
+    }
+    this.#isBeating = false
+    if (!this.#isClosed) this.#timer = this.#options.time.after(nextMs, () => this.#beat())
+  }
+
+  /** Answers when the next one is due. */
+  async #beatOnce(): Promise<number> {
+    const { link, nodeId, image, heartbeatIntervalMs, sessionTimeoutMs, offlineDirectories } = this.#options
+    const retryMs = Math.min(RETRY_MS, heartbeatIntervalMs)
+    const body = (version: number) => ({
+      brokerId: nodeId,
+      brokerEpoch: this.#brokerEpoch,
+      currentMetadataOffset: image.offset,
+      wantFence: this.#wantFence,
+      wantShutDown: this.#wantShutDown,
+      ...(version >= 1 && { offlineLogDirs: [...offlineDirectories()] }),
+    })
+    try {
+      const { response } = await link.request(apis.BrokerHeartbeat, body, { timeoutMs: sessionTimeoutMs })
+      return await this.#heard(response, retryMs)
+    } catch (error) {
+      if (!(error instanceof RequestError)) throw error
+      this.#options.logger.warn(`No heartbeat reached the controller: ${error.message}`)
+      return retryMs
+    }
+  }
+
+  async #heard(response: BrokerHeartbeatResponse, retryMs: number): Promise<number> {
+    const { errorCode, isFenced, shouldShutDown } = response
+    const { logger, nodeId, heartbeatIntervalMs, sessionTimeoutMs } = this.#options
+    if (errorCode === errors.STALE_BROKER_EPOCH.code || errorCode === errors.BROKER_ID_NOT_REGISTERED.code) {
+      logger.warn(`Broker ${nodeId} is not registered any more (${errorOfCode(errorCode).name}); it registers again`)
+      await this.#tryToRegister(sessionTimeoutMs)
+      return retryMs
+    }
+    if (errorCode !== 0) {
+      logger.warn(`The controller refuses a heartbeat: ${errorOfCode(errorCode).name}`)
+      return retryMs
+    }
+    if (shouldShutDown) this.#mayGo?.()
+    const isWaiting = this.#wantShutDown ? !shouldShutDown : isFenced && !this.#wantFence
+    return isWaiting ? retryMs : heartbeatIntervalMs
+  }
+
+  async #until(isSo: (own: BrokerImage) => boolean): Promise<void> {
+    const { image, nodeId } = this.#options
+    while (!this.#isClosed) {
+      const own = image.brokers.get(nodeId)
+      if (own !== undefined && isSo(own)) return
+      await this.#sleep(SOON_MS)
+    }
+  }
+
+  #sleep(delayMs: number): Promise<void> {
+    return new Promise((resolve) => this.#options.time.after(delayMs, resolve))
+  }
+}
+
+/** The features of this version as registrations tell them. */
+export function supportedFeatureRanges() {
+  return supportedFeatures.map(({ name, minVersion, maxVersion }) => ({
+    name,
+    minSupportedVersion: minVersion,
+    maxSupportedVersion: maxVersion,
+  }))
+}

@@ -1,0 +1,111 @@
+import type { Network } from '../platform/network.ts'
+import type { Time } from '../platform/time.ts'
+import type { Api } from '../protocol/api-keys.ts'
+import { errors } from '../protocol/errors.ts'
+import type { InputOf, Message, MessageOf } from '../protocol/schema.ts'
+import type { ControllerLink, LinkOptions } from '../replication/channel/controller-link.ts'
+import { NodeClient, RequestError } from '../replication/channel/node-client.ts'
+import type { Peer } from '../replication/raft/core/types.ts'
+import type { Serve } from './connection.ts'
+import { askItself, detachedConnection } from './own-requests.ts'
+
+/** How long after a controller that is not active, or not there, it is tried again. */
+const RETRY_BACKOFF_MS = 50
+
+export interface ControllerChannelOptions {
+  readonly network: Network
+  readonly time: Time
+  readonly clientId: string
+  /** The listener by which controllers are reached. */
+  readonly listenerName: string
+  /** controller.socket.timeout.ms: of one request. */
+  readonly requestTimeoutMs: number
+  readonly maxResponseBytes: number
+  /** Where the active controller is; undefined while nobody knows. */
+  readonly leader: () => Peer | undefined
+  /** Whether it is here. */
+  readonly isHere: () => boolean
+  /** Answers requests to this process. */
+  readonly serve: Serve
+}
+
+interface Answer<Response extends Message> {
+  readonly version: number
+  readonly response: MessageOf<Response>
+}
+
+/** Asks the active controller: in this process where it is here, else over one connection, which follows the leadership. */
+export class ControllerChannel implements ControllerLink {
+  readonly #options: ControllerChannelOptions
+  #client: { readonly place: string; readonly requests: NodeClient } | undefined
+  #isClosed = false
+
+  constructor(options: ControllerChannelOptions) {
+    this.#options = options
+  }
+
+  async request<Request extends Message, Response extends Message>(
+    api: Api<Request, Response>,
+    body: (version: number) => InputOf<Request>,
+    { minVersion = 0, timeoutMs = this.#options.requestTimeoutMs }: LinkOptions = {},
+  ): Promise<Answer<Response>> {
+    const { time } = this.#options
+    const deadlineMs = time.monotonicMs() + timeoutMs
+    let last = new RequestError('timed out', 'no active controller is known')
+    while (!this.#isClosed) {
+      try {
+        const answer = await this.#ask(api, body, minVersion)
+        if (answer !== undefined && !isFromInactive(answer.response)) return answer
+      } catch (error) {
+        if (!(error instanceof RequestError) || error.reason === 'unsupported version') throw error
+        last = error
+      }
+      if (time.monotonicMs() + RETRY_BACKOFF_MS >= deadlineMs) throw last
+      await new Promise<void>((resolve) => time.after(RETRY_BACKOFF_MS, resolve))
+    }
+    throw new RequestError('disconnected', 'the node shuts down')
+  }
+
+  async #ask<Request extends Message, Response extends Message>(
+    api: Api<Request, Response>,
+    body: (version: number) => InputOf<Request>,
+    minVersion: number,
+  ): Promise<Answer<Response> | undefined> {
+    const { isHere, serve, listenerName, clientId, time, leader } = this.#options
+    if (isHere()) {
+      const connection = detachedConnection(listenerName, 'controller')
+      return askItself(serve, api, body, { connection, clientId, nowMs: time.monotonicMs() })
+    }
+    const peer = leader()
+    return peer && this.#to(peer).request(api, body, minVersion)
+  }
+
+  #to({ host, port }: Peer): NodeClient {
+    const place = `${host}:${port}`
+    if (this.#client?.place !== place) {
+      this.#client?.requests.close()
+      const { network, time, clientId, requestTimeoutMs, maxResponseBytes } = this.#options
+      const options = { network, time, host, port, clientId, requestTimeoutMs, maxResponseBytes }
+      this.#client = { place, requests: new NodeClient(options) }
+    }
+    return this.#client.requests
+  }
+
+  /** Somebody else leads, or nobody: whoever waits for the answer of the one before asks again. */
+  leaderChanged(): void {
+    const peer = this.#options.leader()
+    if (this.#client === undefined || (peer !== undefined && this.#client.place === `${peer.host}:${peer.port}`)) return
+    this.#client.requests.close()
+    this.#client = undefined
+  }
+
+  /** Requests under way are rejected. */
+  close(): void {
+    this.#isClosed = true
+    this.#client?.requests.close()
+  }
+}
+
+function isFromInactive(response: object): boolean {
+  return 'errorCode' in response && response.errorCode === errors.NOT_CONTROLLER.code
+}

@@ -1,0 +1,190 @@
+import type { BrokerConfig } from '../config/broker-config.ts'
+import type { Controller } from '../controller/controller.ts'
+import { groupCoordinatorConfig } from '../coordinator/group-config.ts'
+import { GROUP_TOPIC, GroupCoordinator } from '../coordinator/group-coordinator.ts'
+import { transactionConfig } from '../coordinator/transactions/transaction-config.ts'
+import { TRANSACTION_TOPIC, TransactionCoordinator } from '../coordinator/transactions/transaction-coordinator.ts'
+import type { MetadataImage } from '../metadata/image.ts'
+import { ConfigResourceType } from '../metadata/types.ts'
+import type { Logger } from '../platform/logger.ts'
+import type { Platform } from '../platform/platform.ts'
+import { codecFromId } from '../protocol/records/batch.ts'
+import { ReplicaManager } from '../replication/replica-manager.ts'
+import { ServedApis } from './apis.ts'
+import type { Serve } from './connection.ts'
+import { limitsOf } from './connection-limits.ts'
+import { ControllerChannel } from './controller-channel.ts'
+import { DirectoryPublisher } from './directory-publisher.ts'
+import { Dispatcher } from './dispatch.ts'
+import { FetchSessionCache } from './fetch-sessions.ts'
+import type { ConnectionPace } from './listener.ts'
+import { logConfigOf } from './log-config.ts'
+import { LocalMarkers } from './marker-target.ts'
+import { ProducerIds } from './producer-ids.ts'
+import { topicConfigOf } from './publishers.ts'
+import { ConnectionRates } from './quotas/connection-rates.ts'
+import { Quotas } from './quotas/quotas.ts'
+import type { RateWindows } from './quotas/windowed-rate.ts'
+import { ReplicaLog } from './replica-log.ts'
+import { ShareGroups } from './share/share-groups.ts'
+import type { Storage } from './storage.ts'
+import { StreamsTopics } from './streams-topics.ts'
+import { ClientMetrics } from './telemetry/client-metrics.ts'
+import { TransactionVerifier } from './transaction-verifier.ts'
+import type { Endpoint, Services } from './types.ts'
+
+const MS_PER_SECOND = 1000
+
+/** Makes all that handlers work with, and what passes requests to them. */
+export function makeServices(
+  config: BrokerConfig,
+  platform: Platform,
+  logger: Logger,
+  controller: Controller,
+  storage: Storage,
+  endpoints: readonly Endpoint[],
+): Services {
+  const { image } = controller
+  const replicas = new ReplicaManager({
+    nodeId: config.nodeId,
+    logs: storage.logs,
+    time: platform.time,
+    logger,
+    configOf: (topic) => {
+      const settings = topicConfigOf(topic, config, image, logger)
+      return { log: logConfigOf(settings), minInsyncReplicas: settings.minInsyncReplicas }
+    },
+    mustVerifyTransactions: () => config.get('transaction.partition.verification.enable'),
+  })
+  const groups = new GroupCoordinator({
+    log: new ReplicaLog(replicas, GROUP_TOPIC, config.get('offsets.load.buffer.size')),
+    config: groupCoordinatorConfig(config, (groupId) => image.configs.of(ConfigResourceType.group, groupId)),
+    codec: codecFromId(config.get('offsets.topic.compression.codec')),
+    image,
+    partitionCount: () =>
+      image.topics.byName(GROUP_TOPIC)?.partitions.size ?? config.get('offsets.topic.num.partitions'),
+    platform,
+    logger,
+  })
+  const markers = new LocalMarkers(replicas, groups, image, platform.time)
+  const producerIds = new ProducerIds(controller)
+  const transactions = makeTransactions(config, platform, logger, controller, replicas, markers, producerIds)
+  const serve: Serve = (frame, connection, receivedMs) => dispatcher.serve(frame, connection, receivedMs)
+  const sessionSlots = config.get('max.incremental.fetch.session.cache.slots')
+  const services: Services = {
+    apis: new ServedApis(),
+    serve,
+    controllerLink: controllerChannel(config, platform, controller, serve),
+    config,
+    clusterId: storage.clusterId,
+    nodeId: config.nodeId,
+    image,
+    controller,
+    quorum: controller.quorum,
+    replicas,
+    logs: storage.logs,
+    directories: new DirectoryPublisher({
+      controller,
+      logs: storage.logs,
+      directoryIds: storage.directoryIds,
+      logger,
+    }),
+    groups,
+    transactions,
+    shares: new ShareGroups(config, platform, logger, controller, replicas),
+    streamsTopics: new StreamsTopics(controller, platform.time, logger),
+    verifier: new TransactionVerifier(transactions, config),
+    markers,
+    fetchSessions: new FetchSessionCache(sessionSlots, platform.time, platform.random),
+    producerIds,
+    quotas: makeQuotas(config, platform, image),
+    clientMetrics: new ClientMetrics({ image, platform, maxBytes: config.get('telemetry.max.bytes') }),
+    platform,
+    logger,
+    endpoints,
+  }
+  const dispatcher = new Dispatcher(services.apis, services)
+  return services
+}
+
+/** How the broker side of a node reaches the active controller. */
+function controllerChannel(
+  config: BrokerConfig,
+  { network, time }: Platform,
+  controller: Controller,
+  serve: Serve,
+): ControllerChannel {
+  const link = new ControllerChannel({
+    network,
+    time,
+    clientId: `controller-link-${config.nodeId}`,
+    listenerName: config.controllerListenerNames[0]!,
+    requestTimeoutMs: config.get('controller.socket.timeout.ms'),
+    maxResponseBytes: config.get('socket.request.max.bytes'),
+    leader: () => controller.quorum.leader,
+    isHere: () => controller.isActive,
+    serve,
+  })
+  controller.onLeaderChange = () => link.leaderChanged()
+  return link
+}
+
+/** How new connections are let in. */
+export function paceOf(config: BrokerConfig, { time }: Platform, quotas: Quotas): ConnectionPace {
+  const rates = new ConnectionRates({
+    time,
+    windows: quotaWindows(config),
+    bound: () => config.get('max.connection.creation.rate'),
+    boundOf: (listener) => config.forListener(listener, 'max.connection.creation.rate'),
+    protectedListener: limitsOf(config).protectedListener,
+  })
+  return {
+    delayMs: (listener) => rates.record(listener),
+    pauseMs: (address, listener) => {
+      const pauseMs = quotas.connectionPauseMs(address)
+      if (pauseMs > 0) rates.takeBack(listener)
+      return pauseMs
+    },
+  }
+}
+
+function quotaWindows(config: BrokerConfig): RateWindows {
+  return {
+    count: config.get('quota.window.num'),
+    windowMs: config.get('quota.window.size.seconds') * MS_PER_SECOND,
+  }
+}
+
+function makeQuotas(config: BrokerConfig, { time }: Platform, image: MetadataImage): Quotas {
+  return new Quotas({
+    image,
+    time,
+    windows: quotaWindows(config),
+    controllerWindows: {
+      count: config.get('controller.quota.window.num'),
+      windowMs: config.get('controller.quota.window.size.seconds') * MS_PER_SECOND,
+    },
+  })
+}
+
+function makeTransactions(
+  config: BrokerConfig,
+  platform: Platform,
+  logger: Logger,
+  { image }: Controller,
+  replicas: ReplicaManager,
+  markers: LocalMarkers,
+  producerIds: ProducerIds,
+): TransactionCoordinator {
+  return new TransactionCoordinator({
+    log: new ReplicaLog(replicas, TRANSACTION_TOPIC, config.get('transaction.state.log.load.buffer.size')),
+    config: transactionConfig(config),
+    partitionCount: () =>
+      image.topics.byName(TRANSACTION_TOPIC)?.partitions.size ?? config.get('transaction.state.log.num.partitions'),
+    transactionVersion: () => image.featureLevel('transaction.version'),
+    producerIds,
+    markers,
+    platform,
+    logger,
+  })
+}
