@@ -4,7 +4,7 @@ import type { MetadataImage } from '../metadata/image.ts'
 import type { MetadataPublisher } from '../metadata/types.ts'
 import type { Time } from '../platform/time.ts'
 import { apis } from '../protocol/api-keys.ts'
-import { errors } from '../protocol/errors.ts'
+import { errors, type KafkaError } from '../protocol/errors.ts'
 import { decodeResponse, encodeRequest, FRAME_SIZE_BYTES } from '../protocol/frames.ts'
 import type { CreateTopicsRequest, CreateTopicsResponse } from '../protocol/messages/create-topics.ts'
 import type { ControllerLink } from '../replication/channel/controller-link.ts'
@@ -33,6 +33,7 @@ export interface AutoTopicsOptions {
 const CREATION_WAIT_MS = 5000
 /** The version of CreateTopics in which others' topics are asked for. */
 const CREATE_TOPICS_VERSION = 7
+const CONTROLLERS_DEFAULT = -1
 
 /** Has topics made by the active controller that nobody asked for by CreateTopics. */
 export class AutoTopics implements MetadataPublisher {
@@ -107,20 +108,19 @@ export class AutoTopics implements MetadataPublisher {
   }
 
   /**
-   * Makes topics in the name of a client, whose quotas count. `timeoutMs`: how long to look for a controller. Throws
-   * KafkaError's name in an Error where there is no answer.
+   * Makes topics in the name of a client, whose quotas count. `timeoutMs`: how long to look for a controller. Resolves
+   * with why there is no answer where there is none.
    */
   async createFor(
     { clientId, connection }: RequestContext,
     request: CreateTopicsRequest,
     timeoutMs: number,
-  ): Promise<CreateTopicsResponse> {
+  ): Promise<CreateTopicsResponse | KafkaError> {
     const version = CREATE_TOPICS_VERSION
     const chunks = encodeRequest(apis.CreateTopics, version, { correlationId: 0, clientId }, request)
     const frame = Buffer.concat(chunks).subarray(FRAME_SIZE_BYTES)
     const answer = await forward(this.#options.link, frame, connection, timeoutMs)
-    if (!(answer instanceof Buffer)) throw new Error(answer.message)
-    return decodeResponse(apis.CreateTopics, version, answer).body
+    return 'code' in answer ? answer : decodeResponse(apis.CreateTopics, version, answer).body
   }
 }
 
@@ -174,8 +174,13 @@ function autoTopic(name: string, config: BrokerConfig): NewTopic {
         },
       )
     default:
-      return newTopic(name, -1, -1, {})
+      return newTopic(name, own('num.partitions', config), own('default.replication.factor', config), {})
   }
+}
+
+/** What this broker was told itself; else that is for the controller to say. */
+function own(setting: 'num.partitions' | 'default.replication.factor', config: BrokerConfig): number {
+  return config.isSet(setting) ? config.get(setting) : CONTROLLERS_DEFAULT
 }
 
 function newTopic(
