@@ -9,12 +9,16 @@ import type { Logger } from '../platform/logger.ts'
 import type { Platform } from '../platform/platform.ts'
 import { randomUuid } from '../platform/random.ts'
 import { errors } from '../protocol/errors.ts'
+import type { AllocateProducerIdsRequest } from '../protocol/messages/allocate-producer-ids.ts'
 import type { AlterClientQuotasRequest, AlterClientQuotasResponse } from '../protocol/messages/alter-client-quotas.ts'
 import type { AlterConfigsRequest } from '../protocol/messages/alter-configs.ts'
 import type {
   AlterPartitionReassignmentsRequest,
   AlterPartitionReassignmentsResponse,
 } from '../protocol/messages/alter-partition-reassignments.ts'
+import type { BrokerHeartbeatRequest } from '../protocol/messages/broker-heartbeat.ts'
+import type { BrokerRegistrationRequest } from '../protocol/messages/broker-registration.ts'
+import type { ControllerRegistrationRequest } from '../protocol/messages/controller-registration.ts'
 import type { CreatePartitionsRequest, CreatePartitionsResponse } from '../protocol/messages/create-partitions.ts'
 import type { CreateTopicsRequest, CreateTopicsResponse } from '../protocol/messages/create-topics.ts'
 import type { DeleteTopicsRequest, DeleteTopicsResponse } from '../protocol/messages/delete-topics.ts'
@@ -26,32 +30,26 @@ import { MAX_UNCOMPRESSED_BYTES } from '../replication/raft/batches.ts'
 import { type LeadershipListener, NotLeaderError, Quorum } from '../replication/raft/quorum.ts'
 import { readSnapshot } from '../replication/raft/snapshot-file.ts'
 import { MetadataLogError, type VoterEndpoint } from '../replication/raft/types.ts'
+import { allocateProducerIds, type ProducerIdBlock } from './allocate-producer-ids.ts'
 import { alterConfigs, incrementalAlterConfigs, type ResourceResult } from './alter-configs.ts'
 import { type DirectoryAssignment, directoryRecords } from './assign-directories.ts'
 import { autoTopic } from './auto-topics.ts'
+import { fenceStaleBroker, type HeartbeatReply, heartbeat, heartbeatDirectories } from './broker-heartbeat.ts'
 import { createPartitions, deleteTopics } from './change-topics.ts'
 import { alterClientQuotas } from './client-quotas.ts'
 import { createTopics } from './create-topics.ts'
 import { electLeaders } from './elect-leaders.ts'
+import { PeriodicTasks } from './periodic-tasks.ts'
 import type { Policies } from './policies.ts'
 import { quorumOptions } from './quorum-options.ts'
 import { alterReassignments } from './reassignments.ts'
+import { type RegistrationContext, registerBroker } from './register-broker.ts'
+import { registerController } from './register-controller.ts'
 import { activationRecords, leadershipRecords, type NodeRegistration, registrationRecords } from './registration.ts'
-import {
-  type Decision,
-  type DecisionContext,
-  MAX_RECORDS_PER_REQUEST,
-  type MutationQuota,
-  type Outcome,
-} from './result.ts'
+import { type Decision, MAX_RECORDS_PER_REQUEST, type MutationQuota, type Outcome } from './result.ts'
+import { BrokerSessions } from './sessions.ts'
 import { unregisterRecords } from './unregister-broker.ts'
 import { updateFeatures } from './update-features.ts'
-
-/** Producer ids that are this broker's alone. */
-export interface ProducerIdBlock {
-  readonly firstProducerId: number
-  readonly size: number
-}
 
 /** What became of one topic that was to be made because somebody asked for it. errorCode 0: it is there now. */
 export interface AutoCreation extends Outcome {
@@ -70,7 +68,8 @@ export interface ControllerOptions {
   readonly policies?: Policies
 }
 
-const PRODUCER_ID_BLOCK_SIZE = 1000
+/** How many times in a session it is looked whether one has expired. */
+const SESSION_CHECKS = 8
 const BOOTSTRAP_FILE = 'bootstrap.checkpoint'
 
 /**
@@ -87,6 +86,9 @@ export class Controller {
   /** The state with everything decided, also what is still on its way to the disk; undefined while another decides. */
   #head: MetadataImage | undefined
   #lastAppend: Promise<unknown> = Promise.resolve()
+  /** There while this node decides. */
+  #sessions: BrokerSessions | undefined
+  readonly #tasks: PeriodicTasks
   /** The epoch in which this node leads the quorum; undefined where it does not. */
   #leaderEpoch: number | undefined
   #onActivation: ((error?: Error) => void) | undefined
@@ -98,6 +100,7 @@ export class Controller {
     this.#loader = new MetadataLoader(options.logger)
     this.image = this.#loader.image
     this.#loader.onAborted = () => this.#resetHead()
+    this.#tasks = new PeriodicTasks(options.platform.time)
   }
 
   /**
@@ -137,7 +140,7 @@ export class Controller {
       },
       snapshotRecords: () => loader.snapshotRecords(),
       onLeaderChange: (leaderId, epoch) => {
-        this.#head = undefined
+        this.#deactivate()
         this.#leaderEpoch = leaderId === this.#options.config.nodeId ? epoch : undefined
         if (this.#leaderEpoch !== undefined) this.#activate(epoch)
         this.onLeaderChange()
@@ -156,17 +159,60 @@ export class Controller {
         if (this.#leaderEpoch !== epoch) return
         this.#head = new MetadataImage()
         this.#resetHead()
+        this.#startSessions()
         this.#onActivation?.()
       },
       (error) => this.#onActivation?.(error),
     )
   }
 
-  #append(records: readonly MetadataRecord[]): Promise<unknown> {
-    this.#lastAppend = this.quorum.append(records)
+  #deactivate(): void {
+    this.#head = undefined
+    this.#sessions = undefined
+    this.#tasks.stop()
+  }
+
+  /** Nobody knows when the controller before has last heard of whom: everybody gets a full session. */
+  #startSessions(): void {
+    const { config, platform } = this.#options
+    const timeoutMs = config.get('broker.session.timeout.ms')
+    const sessions = new BrokerSessions(timeoutMs, this.image.offset)
+    const nowMs = platform.time.monotonicMs()
+    for (const { id, epoch, fenced } of this.#head!.brokers.values()) if (!fenced) sessions.heard(id, epoch, nowMs)
+    this.#sessions = sessions
+    const periodMs = Math.max(1, timeoutMs / SESSION_CHECKS)
+    this.#tasks.start(periodMs, (lateMs) => {
+      if (lateMs > periodMs) sessions.excuse(lateMs, platform.time.monotonicMs())
+      return this.#inBackground(this.#decide(fenceStaleBroker), false)
+    })
+  }
+
+  /** A decision that nobody waits for: where the leadership or the log is lost, whoever leads next decides it again. */
+  async #inBackground<T>(decision: Promise<T>, otherwise: T): Promise<T> {
+    try {
+      return await decision
+    } catch (error) {
+      if (error instanceof NotLeaderError || error instanceof MetadataLogError) return otherwise
+      throw error
+    }
+  }
+
+  /** What is more than one write takes is written as several: decisions with so many records need not be atomic. */
+  #append(records: readonly MetadataRecord[]): void {
+    for (let from = 0; from < records.length; from += MAX_RECORDS_PER_REQUEST) {
+      const isAll = records.length <= MAX_RECORDS_PER_REQUEST
+      this.#appendBatch(isAll ? records : records.slice(from, from + MAX_RECORDS_PER_REQUEST))
+    }
+  }
+
+  #appendBatch(records: readonly MetadataRecord[]): void {
+    const before = this.#lastAppend
+    const appended = this.quorum.append(records)
+    // Where one write fails, so do those after it, and only the last one's outcome is looked at.
+    before.catch(() => {})
+    this.#lastAppend = appended
     for (const record of records) this.#head!.replay(record)
     this.#head!.takeDelta()
-    return this.#lastAppend
   }
 
   /**
@@ -251,6 +297,25 @@ export class Controller {
   }
 
   /** Rejects with Refusal for a broker that is not registered. */
+  /** Resolves with the broker's epoch. `isOwn`: it is the broker of this process, so that no earlier one lives. */
+  registerBroker(request: BrokerRegistrationRequest, version: number, isOwn = false): Promise<number> {
+    return this.#decide((context) => registerBroker(context, request, version, isOwn))
+  }
+
+  /** What a broker is from now on; the promise resolves when that is committed, not when it is applied. */
+  async brokerHeartbeat(request: BrokerHeartbeatRequest): Promise<HeartbeatReply> {
+    const directories = this.#decide((context) => ({
+      records: heartbeatDirectories(context, request),
+      response: undefined,
+    }))
+    const [, reply] = await Promise.all([directories, this.#decide((context) => heartbeat(context, request))])
+    return reply
+  }
+
+  registerController(request: ControllerRegistrationRequest): Promise<void> {
+    return this.#decide(({ head }) => ({ records: [registerController(head, request)], response: undefined }))
+  }
+
   unregisterBroker(brokerId: number): Promise<void> {
     return this.#run((context) => ({
       records: unregisterRecords(context, brokerId, this.quorum.nextOffset),
@@ -258,15 +323,12 @@ export class Controller {
     }))
   }
 
-  allocateProducerIds(): Promise<ProducerIdBlock> {
-    return this.#run(({ head, nodeId }) => {
-      const firstProducerId = Math.max(0, head.nextProducerId)
-      const nextProducerId = firstProducerId + PRODUCER_ID_BLOCK_SIZE
-      const brokerEpoch = head.brokers.get(nodeId)?.epoch ?? -1
-      return {
-        records: [metadataRecord('ProducerIds', { brokerId: nodeId, brokerEpoch, nextProducerId })],
-        response: { firstProducerId, size: PRODUCER_ID_BLOCK_SIZE },
-      }
+  /** Without a request, for this node's own broker. */
+  allocateProducerIds(request?: AllocateProducerIdsRequest): Promise<ProducerIdBlock> {
+    return this.#decide((context) => {
+      const { nodeId, head } = context
+      const own = { brokerId: nodeId, brokerEpoch: head.brokers.get(nodeId)?.epoch ?? -1 }
+      return allocateProducerIds(context, request ?? own)
     })
   }
 
@@ -289,29 +351,53 @@ export class Controller {
 
   /** Ends as a crash would: nothing more is written or sent. */
   abandon(): void {
+    this.#tasks.stop()
     this.#quorum?.abandon()
   }
 
   /** Waits for what is under way. */
   close(): Promise<void> {
+    this.#tasks.stop()
     return this.quorum.close()
   }
 
-  async #run<T>(decide: (context: DecisionContext) => Decision<T>, mutations?: MutationQuota): Promise<T> {
-    const { config, platform, logger, policies } = this.#options
-    const { random } = platform
-    const context = { head: this.#active(), config, nodeId: config.nodeId, random, logger, policies, mutations }
-    const { records, response } = decide(context)
-    if (records.length > 0) this.#append(records)
-    // Without records of its own, the answer may still rest on decisions that are not committed yet.
-    await this.#lastAppend
+  /** Decides; resolves when it is in force on this node. */
+  async #run<T>(decide: (context: RegistrationContext) => Decision<T>, mutations?: MutationQuota): Promise<T> {
+    const response = await this.#decide(decide, mutations)
     await this.#loader.applied()
     return response
   }
 
+  /** Decides; resolves when it is committed. */
+  async #decide<T>(decide: (context: RegistrationContext) => Decision<T>, mutations?: MutationQuota): Promise<T> {
+    const { records, response } = decide(this.#context(mutations))
+    this.#append(records)
+    // Without records of its own, the answer may still rest on decisions that are not committed yet.
+    await this.#lastAppend
+    return response
+  }
+
+  #context(mutations: MutationQuota | undefined): RegistrationContext {
+    const { config, platform, logger, policies, clusterId } = this.#options
+    return {
+      head: this.#active(),
+      config,
+      nodeId: config.nodeId,
+      random: platform.random,
+      logger,
+      policies,
+      mutations,
+      clusterId,
+      sessions: this.#sessions!,
+      nowMs: platform.time.monotonicMs(),
+      nextOffset: this.quorum.nextOffset,
+      kraftVersion: this.quorum.kraftVersion,
+    }
+  }
+
   /** Throws NotLeaderError. */
   #active(): MetadataImage {
-    if (this.#head === undefined) throw new NotLeaderError('this node is not the active controller')
+    if (this.#head === undefined) throw new NotLeaderError(whoIsActive(this.quorum.leaderId))
     return this.#head
   }
 
@@ -323,6 +409,10 @@ export class Controller {
     // What failed has been answered; later operations start from the committed state.
     this.#lastAppend = Promise.resolve()
   }
+}
+
+function whoIsActive(leaderId: number): string {
+  return leaderId < 0 ? 'No controller appears to be active.' : `The active controller appears to be node ${leaderId}.`
 }
 
 /** The first records of a new cluster: those that a format command left, or the features of this version. */

@@ -4,6 +4,7 @@ import type { MetadataRecord } from '../metadata/records.ts'
 import type { Logger } from '../platform/logger.ts'
 import type { Random } from '../platform/random.ts'
 import { type ErrorName, errors } from '../protocol/errors.ts'
+import { NotLeaderError } from '../replication/raft/quorum.ts'
 import { MetadataLogError } from '../replication/raft/types.ts'
 import type { Policies } from './policies.ts'
 
@@ -90,10 +91,13 @@ export function checkRecordCount(records: readonly MetadataRecord[]): void {
 }
 
 /**
- * What a whole request is answered with: it was refused as a whole, or the metadata log could not be written. Any other
- * error is thrown on.
+ * What a whole request is answered with: it was refused as a whole, this node is not the active controller, or the
+ * metadata log could not be written. Any other error is thrown on.
  */
 export function wholeOutcome(error: unknown): Outcome {
+  if (error instanceof NotLeaderError) {
+    return { errorCode: errors.NOT_CONTROLLER.code, errorMessage: error.message }
+  }
   if (!(error instanceof MetadataLogError)) return outcomeOfError(error)
   const { code, message } = errors.KAFKA_STORAGE_ERROR
   return { errorCode: code, errorMessage: message }

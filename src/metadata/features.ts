@@ -9,6 +9,13 @@ export const METADATA_VERSION = 'metadata.version'
 export const KRAFT_VERSION = 'kraft.version'
 export const ELIGIBLE_LEADER_REPLICAS = 'eligible.leader.replicas.version'
 
+/** Levels of metadata.version from which on there are records for registrations of controllers (KIP-919)... */
+export const CONTROLLER_REGISTRATION_LEVEL = 15
+/** ...directories of replicas (KIP-858)... */
+export const DIRECTORIES_LEVEL = 17
+/** ...and directories that take no new replicas (KIP-1066). */
+export const CORDONED_DIRECTORIES_LEVEL = 30
+
 /** The features of Apache Kafka 4.3.1. */
 export const supportedFeatures: readonly Feature[] = [
   { name: METADATA_VERSION, minVersion: 7, maxVersion: 30 },

@@ -1,0 +1,22 @@
+import { wholeOutcome } from '../../controller/result.ts'
+import { BrokerRegistrationRequest, BrokerRegistrationResponse } from '../../protocol/messages/broker-registration.ts'
+import { defineHandler } from '../types.ts'
+
+/** BrokerRegistration (KIP-631): a broker has started, and says where it is and what it can do. */
+export const handler = defineHandler({
+  request: BrokerRegistrationRequest,
+  response: BrokerRegistrationResponse,
+  handle: async (request, { apiVersion, connection }, { controller, nodeId, logger }) => {
+    // What this process asks of itself came in by no connection.
+    const isOwn = connection.id === 0 && request.brokerId === nodeId
+    try {
+      return { errorCode: 0, brokerEpoch: await controller.registerBroker(request, apiVersion, isOwn) }
+    } catch (error) {
+      const { errorCode, errorMessage } = wholeOutcome(error)
+      // The answer has no place for the reason.
+      logger.info(`broker ${request.brokerId} at ${connection.remoteAddress} is not registered: ${errorMessage}`)
+      return { errorCode }
+    }
+  },
+  failed: (_request, errorCode) => ({ errorCode }),
+})
