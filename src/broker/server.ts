@@ -137,7 +137,7 @@ async function serve(node: Node, storage: Storage, policies: Policies): Promise<
   const services = makeServices(config, platform, logger, controller, storage, endpoints)
   node.services = services
   connections.open('controller', services.serve, paceOf(config, platform, services.quotas))
-  if (config.isController && services.apis.of(70, 'controller') !== undefined) {
+  if (config.isController) {
     node.registration = new ControllerRegistration({
       nodeId: config.nodeId,
       endPoints: controllerEndpoints.map(registered),
@@ -153,26 +153,15 @@ async function serve(node: Node, storage: Storage, policies: Policies): Promise<
     return
   }
   const lifecycle = lifecycleOf(services, storage, endpoints.map(registered))
-  // BRIDGE
-  const isBridged = services.apis.of(62, 'controller') === undefined
-  if (isBridged) {
-    await controller.register({
-      endPoints: endpoints.map(registered),
-      controllerEndPoints: controllerEndpoints.map(registered),
-      rack: config.rack,
-      directories: [...storage.directoryIds.values()],
-    })
-  } else {
-    node.lifecycle = lifecycle
-    await lifecycle.register()
-  }
+  node.lifecycle = lifecycle
+  await lifecycle.register()
   adoptCopies(config, controller, storage)
   await controller.publishTo(publishersOf(services))
   storage.logs.resumeMoves((log) => {
     services.replicas.get(log.topic, log.partition)?.moveTo(log)
     services.directories.tell(log.topicId, [log.partition])
   })
-  if (!isBridged) await lifecycle.unfence()
+  await lifecycle.unfence()
   connections.open('broker', services.serve, paceOf(config, platform, services.quotas))
 }
 
@@ -271,7 +260,7 @@ async function stop(node: Node, services: Services, storage: Storage): Promise<v
   controllerLink.close()
   await closed
   await controller.close()
-  await storage.logs.close(services.image.brokers.get(services.nodeId)?.epoch ?? -1)
+  await storage.logs.close(lifecycle?.brokerEpoch ?? -1)
   storage.release()
 }
 
