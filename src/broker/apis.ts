@@ -90,6 +90,7 @@ function servedApis(): ServedApi[] {
     serve(apis.BrokerRegistration, '0-4', () => import('./handlers/broker-registration.ts')),
     serve(apis.BrokerHeartbeat, '0-2', () => import('./handlers/broker-heartbeat.ts')),
     serve(apis.UnregisterBroker, '0', () => import('./handlers/unregister-broker.ts'), FORWARDED),
+    serve(apis.AlterPartition, '2-3', () => import('./handlers/alter-partition.ts')),
     serve(apis.UpdateFeatures, '0-2', () => import('./handlers/update-features.ts'), FORWARDED),
     serve(apis.AllocateProducerIds, '0', () => import('./handlers/allocate-producer-ids.ts')),
     serve(apis.ControllerRegistration, '0', () => import('./handlers/controller-registration.ts')),
@@ -116,6 +117,7 @@ function servedApis(): ServedApi[] {
     serve(apis.AlterShareGroupOffsets, '0', () => import('./handlers/alter-share-group-offsets.ts')),
     serve(apis.DeleteShareGroupOffsets, '0', () => import('./handlers/delete-share-group-offsets.ts')),
     serve(apis.ListConfigResources, '0-1', () => import('./handlers/list-config-resources.ts')),
+    serve(apis.AssignReplicasToDirs, '0', () => import('./handlers/assign-replicas-to-dirs.ts')),
     // Told to clients only where somebody receives their metrics; see ClientMetrics.
     serve(apis.GetTelemetrySubscriptions, '0', () => import('./handlers/get-telemetry-subscriptions.ts')),
     serve(apis.PushTelemetry, '0', () => import('./handlers/push-telemetry.ts')),

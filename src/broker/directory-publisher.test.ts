@@ -1,36 +1,72 @@
 import { expect, test } from 'vitest'
 import { ControllerWorld, DIRECTORY_ID, newTopics } from '../controller/controller.testkit.ts'
+import type { Controller } from '../controller/controller.ts'
 import { silentLogger } from '../platform/logger.ts'
+import type { AssignReplicasToDirsRequest } from '../protocol/messages/assign-replicas-to-dirs.ts'
+import type { ControllerLink } from '../replication/channel/controller-link.ts'
 import { DirectoryPublisher } from './directory-publisher.ts'
 
 const OTHER_ID = 'T8ieC9GbRMy7po1nB9IrzQ'
+const TWO = new Map([
+  ['/one', DIRECTORY_ID],
+  ['/two', OTHER_ID],
+])
 
-async function directoriesWith(directoryIds: ReadonlyMap<string, string>) {
-  const controller = await new ControllerWorld().open()
-  const logs = { directoryPathOf: (_: string, partition: number) => (partition === 0 ? '/one' : '/two') }
-  await controller.publishTo([new DirectoryPublisher({ controller, logs, directoryIds, logger: silentLogger })])
-  await controller.createTopics(newTopics({ name: 't', numPartitions: 2 }))
-  const before = controller.image.offset
-  // What the publisher writes is behind the creation; another request waits for it.
-  await controller.assignDirectories([])
-  const partitions = [...controller.image.topics.byName('t')!.partitions.values()]
-  return {
-    ids: partitions.map(({ directories }) => directories[0]),
-    written: controller.quorum.nextOffset - before - 1,
-  }
+interface Ask {
+  readonly request: AssignReplicasToDirsRequest
+  readonly answer: (errorCode: number) => Promise<void>
 }
 
-test('the metadata learns in which of several directories a replica is (KIP-858)', async () => {
-  const directoryIds = new Map([
-    ['/one', DIRECTORY_ID],
-    ['/two', OTHER_ID],
-  ])
-  expect((await directoriesWith(directoryIds)).ids).toEqual([DIRECTORY_ID, OTHER_ID])
+/** A topic of two partitions on a broker with these directories, and what it asks of its controller. */
+async function publisherWith(directoryIds: ReadonlyMap<string, string>) {
+  const controller = await new ControllerWorld().open()
+  const asked: Ask[] = []
+  const link = linkTo(controller, asked)
+  const logs = { directoryPathOf: (_: string, partition: number) => (partition === 0 ? '/one' : '/two') }
+  const { image } = controller
+  const publisher = new DirectoryPublisher({ nodeId: 1, image, link, logs, directoryIds, logger: silentLogger })
+  await controller.publishTo([publisher])
+  await controller.createTopics(newTopics({ name: 't', numPartitions: 2 }))
+  const ids = () => [...image.topics.byName('t')!.partitions.values()].map(({ directories }) => directories[0])
+  return { controller, publisher, asked, ids }
+}
+
+function linkTo(controller: Controller, asked: Ask[]): ControllerLink {
+  const request = (_api: unknown, body: (version: number) => unknown) =>
+    new Promise((resolve) => {
+      const request = body(0) as AssignReplicasToDirsRequest
+      const answer = async (errorCode: number) => {
+        const response = errorCode === 0 ? await controller.assignDirectories(request) : { errorCode, directories: [] }
+        resolve({ version: 0, response })
+        // Whoever waits for the answer goes on before whoever gave it.
+        for (let turn = 0; turn < 5; turn++) await Promise.resolve()
+      }
+      asked.push({ request, answer })
+    })
+  return { request } as unknown as ControllerLink
+}
+
+test('the controller learns in which of several directories a replica is (KIP-858)', async () => {
+  const { controller, asked, ids } = await publisherWith(TWO)
+  expect(asked).toHaveLength(1)
+  const { request, answer } = asked[0]!
+  expect(request).toMatchObject({ brokerId: 1, brokerEpoch: controller.image.brokers.get(1)!.epoch })
+  // The other one was known from its creation: it lies where the only directory is that the broker had registered.
+  expect(request.directories).toMatchObject([{ id: OTHER_ID, topics: [{ partitions: [{ partitionIndex: 1 }] }] }])
+  await answer(0)
+  expect(ids()).toEqual([DIRECTORY_ID, OTHER_ID])
+  expect(asked).toHaveLength(1)
 })
 
-test('where there is but one directory, nothing is written', async () => {
-  expect(await directoriesWith(new Map([['/one', OTHER_ID]]))).toEqual({
-    ids: [DIRECTORY_ID, DIRECTORY_ID],
-    written: 0,
-  })
+test('what a controller refuses is told again when the metadata has changed', async () => {
+  const { controller, asked, ids } = await publisherWith(TWO)
+  await asked[0]!.answer(77)
+  await controller.createTopics(newTopics({ name: 'u' }))
+  expect(asked).toHaveLength(2)
+  await asked[1]!.answer(0)
+  expect(ids()).toEqual([DIRECTORY_ID, OTHER_ID])
+})
+
+test('where there is but one directory, nothing is told', async () => {
+  expect((await publisherWith(new Map([['/one', OTHER_ID]]))).asked).toEqual([])
 })

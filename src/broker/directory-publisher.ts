@@ -1,23 +1,40 @@
-import type { Controller } from '../controller/controller.ts'
-import { MAX_RECORDS_PER_REQUEST } from '../controller/result.ts'
 import type { LogManager } from '../log/log-manager.ts'
+import type { MetadataImage } from '../metadata/image.ts'
 import type { MetadataDelta, MetadataPublisher } from '../metadata/types.ts'
 import type { Logger } from '../platform/logger.ts'
+import { apis } from '../protocol/api-keys.ts'
+import { errorOfCode } from '../protocol/errors.ts'
+import type { ControllerLink } from '../replication/channel/controller-link.ts'
+import { RequestError } from '../replication/channel/node-client.ts'
 
 export interface DirectoryPublisherOptions {
-  readonly controller: Controller
+  readonly nodeId: number
+  readonly image: MetadataImage
+  readonly link: ControllerLink
   readonly logs: Pick<LogManager, 'directoryPathOf'>
   /** directory.id by path. */
   readonly directoryIds: ReadonlyMap<string, string>
   readonly logger: Logger
 }
 
+interface Assignment {
+  readonly topicId: string
+  readonly partition: number
+  readonly directoryId: string
+}
+
+/** The most that one request tells, as in Apache Kafka. */
+const MAX_ASSIGNMENTS = 2250
+
 /**
- * Where a broker has several log directories, tells the metadata in which of them each replica is (KIP-858). Must hear of a
- * change after whoever makes the logs.
+ * Where a broker has several log directories, tells the controller in which of them each replica is (KIP-858). Must hear
+ * of a change after whoever makes the logs.
  */
 export class DirectoryPublisher implements MetadataPublisher {
   readonly #options: DirectoryPublisherOptions
+  /** What the controller has not taken yet, by topic id and partition. */
+  readonly #untold = new Map<string, Assignment>()
+  #isTelling = false
 
   constructor(options: DirectoryPublisherOptions) {
     this.#options = options
@@ -27,21 +44,72 @@ export class DirectoryPublisher implements MetadataPublisher {
     // With one directory, the controller has known it when it made the partition.
     if (this.#options.directoryIds.size < 2) return
     for (const [topicId, partitions] of partitionsChanged) this.tell(topicId, partitions)
+    this.#tellAll()
   }
 
   /** To be called too when a log has moved. */
   tell(topicId: string, partitions: Iterable<number>): void {
-    const { controller, logs, directoryIds, logger } = this.#options
-    const topic = controller.image.topics.byId(topicId)
+    const { image, nodeId, logs, directoryIds } = this.#options
+    const topic = image.topics.byId(topicId)
     if (topic === undefined) return
-    const assignments = [...partitions].flatMap((partition) => {
+    for (const partition of partitions) {
       const directoryId = directoryIds.get(logs.directoryPathOf(topic.name, partition) ?? '')
-      return directoryId === undefined ? [] : [{ topicId, partition, directoryId }]
-    })
-    for (let from = 0; from < assignments.length; from += MAX_RECORDS_PER_REQUEST) {
-      controller
-        .assignDirectories(assignments.slice(from, from + MAX_RECORDS_PER_REQUEST))
-        .catch((error) => logger.error(`The directories of ${topic.name} were not written down: ${String(error)}`))
+      const state = topic.partitions.get(partition)
+      const at = state?.replicas.indexOf(nodeId) ?? -1
+      if (directoryId === undefined || at < 0) continue
+      const key = `${topicId}:${partition}`
+      if (state!.directories[at] === directoryId) this.#untold.delete(key)
+      else this.#untold.set(key, { topicId, partition, directoryId })
+    }
+    this.#tellAll()
+  }
+
+  #tellAll(): void {
+    if (!this.#isTelling && this.#untold.size > 0) void this.#tellUntilRefused()
+  }
+
+  /** What is refused is told again with the next change of the metadata: the broker is registered anew by then. */
+  async #tellUntilRefused(): Promise<void> {
+    const { logger } = this.#options
+    this.#isTelling = true
+    try {
+      let error = 0
+      while (this.#untold.size > 0 && error === 0) error = await this.#tellSome()
+      if (error !== 0) logger.warn(`The controller refused directories of replicas: ${errorOfCode(error).name}`)
+    } catch (error) {
+      // The node shuts down, or nobody there understands it.
+      if (!(error instanceof RequestError)) throw error
+      logger.warn(`The controller was not told the directories of replicas: ${error.message}`)
+    } finally {
+      this.#isTelling = false
     }
   }
+
+  /** Answers the error of the request as a whole. */
+  async #tellSome(): Promise<number> {
+    const { image, nodeId, link } = this.#options
+    const told = [...this.#untold].slice(0, MAX_ASSIGNMENTS)
+    const directories = grouped(told.map(([, assignment]) => assignment))
+    const body = () => ({ brokerId: nodeId, brokerEpoch: image.brokers.get(nodeId)?.epoch ?? -1, directories })
+    const { response } = await link.request(apis.AssignReplicasToDirs, body, { timeoutMs: Number.POSITIVE_INFINITY })
+    if (response.errorCode !== 0) return response.errorCode
+    // A partition that the controller does not know, or not here, is gone, and the image will say so.
+    for (const [key, assignment] of told) if (this.#untold.get(key) === assignment) this.#untold.delete(key)
+    return 0
+  }
+}
+
+function grouped(assignments: readonly Assignment[]) {
+  const byDirectory = new Map<string, Map<string, { partitionIndex: number }[]>>()
+  for (const { topicId, partition, directoryId } of assignments) {
+    const topics = byDirectory.get(directoryId) ?? new Map<string, { partitionIndex: number }[]>()
+    byDirectory.set(directoryId, topics)
+    const partitions = topics.get(topicId) ?? []
+    topics.set(topicId, partitions)
+    partitions.push({ partitionIndex: partition })
+  }
+  return [...byDirectory].map(([id, topics]) => ({
+    id,
+    topics: [...topics].map(([topicId, partitions]) => ({ topicId, partitions })),
+  }))
 }

@@ -71,10 +71,11 @@ export function makeServices(
   const transactions = makeTransactions(config, platform, logger, controller, replicas, markers, producerIds)
   const serve: Serve = (frame, connection, receivedMs) => dispatcher.serve(frame, connection, receivedMs)
   const sessionSlots = config.get('max.incremental.fetch.session.cache.slots')
+  const link = controllerChannel(config, platform, controller, serve)
   const services: Services = {
     apis: new ServedApis(),
     serve,
-    controllerLink: controllerChannel(config, platform, controller, serve),
+    controllerLink: link,
     config,
     clusterId: storage.clusterId,
     nodeId: config.nodeId,
@@ -84,7 +85,9 @@ export function makeServices(
     replicas,
     logs: storage.logs,
     directories: new DirectoryPublisher({
-      controller,
+      nodeId: config.nodeId,
+      image,
+      link,
       logs: storage.logs,
       directoryIds: storage.directoryIds,
       logger,

@@ -12,10 +12,15 @@ import { errors } from '../protocol/errors.ts'
 import type { AllocateProducerIdsRequest } from '../protocol/messages/allocate-producer-ids.ts'
 import type { AlterClientQuotasRequest, AlterClientQuotasResponse } from '../protocol/messages/alter-client-quotas.ts'
 import type { AlterConfigsRequest } from '../protocol/messages/alter-configs.ts'
+import type { AlterPartitionRequest, AlterPartitionResponse } from '../protocol/messages/alter-partition.ts'
 import type {
   AlterPartitionReassignmentsRequest,
   AlterPartitionReassignmentsResponse,
 } from '../protocol/messages/alter-partition-reassignments.ts'
+import type {
+  AssignReplicasToDirsRequest,
+  AssignReplicasToDirsResponse,
+} from '../protocol/messages/assign-replicas-to-dirs.ts'
 import type { BrokerHeartbeatRequest } from '../protocol/messages/broker-heartbeat.ts'
 import type { BrokerRegistrationRequest } from '../protocol/messages/broker-registration.ts'
 import type { ControllerRegistrationRequest } from '../protocol/messages/controller-registration.ts'
@@ -32,7 +37,8 @@ import { readSnapshot } from '../replication/raft/snapshot-file.ts'
 import { MetadataLogError, type VoterEndpoint } from '../replication/raft/types.ts'
 import { allocateProducerIds, type ProducerIdBlock } from './allocate-producer-ids.ts'
 import { alterConfigs, incrementalAlterConfigs, type ResourceResult } from './alter-configs.ts'
-import { type DirectoryAssignment, directoryRecords } from './assign-directories.ts'
+import { alterPartition } from './alter-partition.ts'
+import { assignDirectories } from './assign-directories.ts'
 import { autoTopic } from './auto-topics.ts'
 import { fenceStaleBroker, type HeartbeatReply, heartbeat, heartbeatDirectories } from './broker-heartbeat.ts'
 import { createPartitions, deleteTopics } from './change-topics.ts'
@@ -291,9 +297,12 @@ export class Controller {
     return this.#run((context) => alterClientQuotas(context, request))
   }
 
-  /** Writes down in which of its directories this node has replicas, where that is news. */
-  assignDirectories(assignments: readonly DirectoryAssignment[]): Promise<void> {
-    return this.#run((context) => ({ records: directoryRecords(context, assignments), response: undefined }))
+  alterPartition(request: AlterPartitionRequest, version: number): Promise<AlterPartitionResponse> {
+    return this.#decide((context) => alterPartition(context, request, version))
+  }
+
+  assignDirectories(request: AssignReplicasToDirsRequest): Promise<AssignReplicasToDirsResponse> {
+    return this.#decide((context) => assignDirectories(context, request))
   }
 
   /** Rejects with Refusal for a broker that is not registered. */

@@ -1,13 +1,14 @@
 import type { MetadataRecord } from '../metadata/records.ts'
-import type { PartitionImage } from '../metadata/types.ts'
+import type { PartitionImage, TopicImage } from '../metadata/types.ts'
 import type { ElectLeadersRequest, ElectLeadersResponse } from '../protocol/messages/elect-leaders.ts'
-import { partitionChangeVersion } from './partition-change.ts'
-import { isActive } from './placement.ts'
-import { leadershipRecord } from './registration.ts'
+import { changePartition } from './partition-change.ts'
 import { type Decision, type DecisionContext, OK, outcomeOf, Refusal, refuse } from './result.ts'
+import { type TopicRules, topicRules } from './topic-rules.ts'
 
 /** The numbers of ElectLeaders. */
 const ElectionType = { preferred: 0, unclean: 1 } as const
+
+const NO_LEADER = -1
 
 type TopicResult = ElectLeadersResponse['replicaElectionResults'][number]
 
@@ -19,9 +20,10 @@ export function electLeaders(context: DecisionContext, request: ElectLeadersRequ
     throw new Refusal('INVALID_REQUEST', `Unknown election type ${electionType}`)
   }
   const records: MetadataRecord[] = []
+  const rulesOf = topicRules(context)
   const elect = (topic: string, partitionId: number) => ({
     partitionId,
-    ...outcomeOf(() => void records.push(electLeader(context, topic, partitionId, electionType))),
+    ...outcomeOf(() => void records.push(electLeader(context, rulesOf, topic, partitionId, electionType))),
   })
   const { topics } = context.head
   const asked = topicPartitions ?? [...topics.names()].map((topic) => ({ topic, partitions: partitionsOf(topic) }))
@@ -44,30 +46,27 @@ function responseOf(replicaElectionResults: TopicResult[]): ElectLeadersResponse
   return { throttleTimeMs: 0, errorCode: OK.errorCode, replicaElectionResults }
 }
 
-function electLeader(context: DecisionContext, name: string, number: number, electionType: number): MetadataRecord {
-  const { head } = context
+function electLeader(
+  { head }: DecisionContext,
+  rulesOf: (topic: TopicImage) => TopicRules,
+  name: string,
+  number: number,
+  electionType: number,
+): MetadataRecord {
   const topic = head.topics.byName(name)
   if (topic === undefined) throw new Refusal('UNKNOWN_TOPIC_OR_PARTITION', `No such topic as ${name}`)
   const partition = topic.partitions.get(number)
   if (partition === undefined) {
     throw new Refusal('UNKNOWN_TOPIC_OR_PARTITION', `No such partition as ${name}-${number}`)
   }
-  const leader = electionType === ElectionType.preferred ? preferred(context, partition) : anyLeader(context, partition)
-  return leadershipRecord(partition, leader, partitionChangeVersion(head))
+  const isPreferred = electionType === ElectionType.preferred
+  const isDone = isPreferred ? hasPreferredLeader(partition) : partition.leader !== NO_LEADER
+  if (isDone) throw refuse('ELECTION_NOT_NEEDED')
+  const record = changePartition(rulesOf(topic), partition, { election: isPreferred ? 'preferred' : 'unclean' })
+  if (record !== undefined) return record
+  throw refuse(isPreferred ? 'PREFERRED_LEADER_NOT_AVAILABLE' : 'ELIGIBLE_LEADERS_NOT_AVAILABLE')
 }
 
-function preferred({ head }: DecisionContext, { replicas, leader, isr }: PartitionImage): number {
-  const [first] = replicas
-  if (first === undefined || leader === first) throw refuse('ELECTION_NOT_NEEDED')
-  if (!isr.includes(first) || !isActive(head.brokers.get(first))) throw refuse('PREFERRED_LEADER_NOT_AVAILABLE')
-  return first
-}
-
-/** One in sync if there is any that lives, otherwise any that lives. */
-function anyLeader({ head }: DecisionContext, { replicas, leader, isr, elr }: PartitionImage): number {
-  if (leader !== -1) throw refuse('ELECTION_NOT_NEEDED')
-  const living = replicas.filter((id) => isActive(head.brokers.get(id)))
-  const chosen = living.find((id) => isr.includes(id)) ?? living.find((id) => elr.includes(id)) ?? living[0]
-  if (chosen === undefined) throw refuse('ELIGIBLE_LEADERS_NOT_AVAILABLE')
-  return chosen
+function hasPreferredLeader({ replicas, leader }: PartitionImage): boolean {
+  return leader === replicas[0]
 }

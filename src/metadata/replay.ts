@@ -142,7 +142,8 @@ function changeBroker(image: MetadataImage, id: number, epoch: number, change: P
   image.changes.brokersChanged.add(id)
 }
 
-function changedPartition(old: PartitionImage, change: MetadataRecordValue<'PartitionChange'>): PartitionImage {
+/** The partition as a change of it leaves it. */
+export function changedPartition(old: PartitionImage, change: MetadataRecordValue<'PartitionChange'>): PartitionImage {
   const replicas = change.replicas ?? old.replicas
   const leads = change.leader !== NO_LEADER_CHANGE
   return {
