@@ -83,7 +83,7 @@ export async function startServer(config: BrokerConfig, platform: Platform, logg
   const node: Node = { config, platform, logger, connections, bound: [] }
   try {
     node.bound = await bindListeners(config, platform, connections)
-    node.storage = openStorage(config, platform, logger, readBuffers)
+    node.storage = openStorage(config, platform, logger, readBuffers, () => node.lifecycle?.directoryFailed())
     await serve(node, node.storage, policies)
     return running(node, node.services!, node.storage)
   } catch (error) {

@@ -29,13 +29,14 @@ export interface Storage {
 
 /**
  * Locks the directories, finds out whose they are (formatting them where that may be), and loads the partitions. Throws
- * StartupError, and then has touched nothing.
+ * StartupError, and then has touched nothing. `onDirectoryFailure` is called when a directory goes offline later.
  */
 export function openStorage(
   config: BrokerConfig,
   platform: Platform,
   logger: Logger,
   readBuffers: ReadBuffers,
+  onDirectoryFailure: () => void,
 ): Storage {
   const locks = new Map<string, DirectoryLock>()
   const release = () => {
@@ -45,7 +46,7 @@ export function openStorage(
   try {
     for (const directory of config.allDirs) locks.set(directory, lockDirectory(platform, directory))
     const loaded = openDirectories(platform, config)
-    const logs = openLogs(config, platform, logger, readBuffers, locks)
+    const logs = openLogs(config, platform, logger, readBuffers, locks, onDirectoryFailure)
     for (const directory of config.logDirs) locks.delete(directory)
     return { ...idsOf(config, loaded), logs, release }
   } catch (error) {
@@ -83,6 +84,7 @@ function openLogs(
   logger: Logger,
   readBuffers: ReadBuffers,
   locks: ReadonlyMap<string, DirectoryLock>,
+  onDirectoryFailure: () => void,
 ): LogManager {
   const defaults = logConfigOf(resolveTopicConfig(new Map(), config))
   return LogManager.open({
@@ -98,6 +100,7 @@ function openLogs(
     },
     directories: config.logDirs,
     locks,
+    onDirectoryFailure,
     // The topics' own settings follow with the metadata.
     configOf: () => defaults,
     initialTaskDelayMs: config.get('log.initial.task.delay.ms'),
