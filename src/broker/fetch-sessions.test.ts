@@ -15,6 +15,7 @@ function partitions(count: number): Map<string, SessionPartition> {
       maxBytes: 1,
       currentLeaderEpoch: -1,
       lastFetchedEpoch: -1,
+      logStartOffset: -1,
       sentHighWatermark: 0,
       sentLogStartOffset: 0,
     })

@@ -19,6 +19,7 @@ export interface SessionPartition extends FetchSpec {
   maxBytes: number
   currentLeaderEpoch: number
   lastFetchedEpoch: number
+  logStartOffset: number
   /** What the client was told last; -1 makes sure that it is told again. */
   sentHighWatermark: number
   sentLogStartOffset: number
@@ -76,6 +77,7 @@ export class FetchSession {
       known.maxBytes = partition.maxBytes
       known.currentLeaderEpoch = partition.currentLeaderEpoch
       known.lastFetchedEpoch = partition.lastFetchedEpoch
+      known.logStartOffset = partition.logStartOffset
     }
     for (const key of forgotten) this.partitions.delete(key)
   }

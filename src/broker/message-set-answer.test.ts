@@ -46,6 +46,8 @@ async function answer(
     highWatermark: 100,
     lastStableOffset: 100,
     logStartOffset: 0,
+    logEndOffset: 100,
+    preferredReadReplica: -1,
     divergingEpoch: undefined,
     abortedTransactions: null,
     records,

@@ -19,6 +19,7 @@ import { errors, type KafkaError } from '../protocol/errors.ts'
 import { BatchView } from '../protocol/records/batch.ts'
 import { decodeRecords } from '../protocol/records/cursor.ts'
 import { Partition } from '../replication/partition.ts'
+import { partitionContext, partitionState } from '../replication/replication.testkit.ts'
 import { type TransactionSupport, TransactionVerifier } from './transaction-verifier.ts'
 
 const MAX_BATCH_BYTES = 1024 * 1024
@@ -59,21 +60,15 @@ export class TransactionHarness implements MarkerTarget {
   constructor(partitionCount = 2) {
     for (let index = 0; index < partitionCount; index++) {
       const log = openLog(this.environment, {}, { partition: index, directory: `/data/topic-${index}` })
-      const state = {
-        topic: 'topic',
-        topicId: '',
-        partition: index,
-        leader: 1,
-        leaderEpoch: 0,
-        partitionEpoch: 0,
-        replicas: [1],
-        isr: [1],
-        leaderRecoveryState: 0,
-        addingReplicas: [],
-        removingReplicas: [],
-      }
       this.logs.push(log)
-      this.partitions.push(new Partition(1, state, log, 1, () => true))
+      this.partitions.push(
+        new Partition(
+          partitionContext(this.environment.time),
+          partitionState({ topicId: '', partition: index }),
+          log,
+          1,
+        ),
+      )
     }
     this.coordinator = this.#make()
     this.verifier = this.#makeVerifier()

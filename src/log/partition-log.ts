@@ -127,6 +127,10 @@ export class PartitionLog implements PartitionLogApi {
     return this.#state.logEndOffset
   }
 
+  get nextOffset(): number {
+    return this.#state.nextOffset
+  }
+
   get recoveryPoint(): number {
     return this.#state.recoveryPoint
   }

@@ -190,6 +190,8 @@ export interface PartitionLogApi {
   readonly lastStableOffset: number
   /** One past the last record that is written. */
   readonly logEndOffset: number
+  /** The offset of the next append: past logEndOffset by what is on its way to the disk. */
+  readonly nextOffset: number
   /** Below this offset everything is known to be on stable storage. */
   readonly recoveryPoint: number
   /** Why this log serves nothing; undefined for a healthy one. */

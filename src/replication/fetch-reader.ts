@@ -10,6 +10,8 @@ import { FetchWait, type Watched } from './purgatory.ts'
 export interface FetchParams {
   /** Broker id of a follower, or -1 for a consumer. */
   readonly replicaId: number
+  /** In which epoch the follower is registered, -1 where it does not say (KIP-903). [-1] */
+  readonly replicaEpoch?: number
   readonly upTo: ReadUpTo
   /** False where consumers may read from followers (Fetch 11+). */
   readonly mustLead: boolean
@@ -20,6 +22,10 @@ export interface FetchParams {
   readonly maxWaitMs: number
   /** As in `ReadOptions`. */
   readonly isGivenBack?: boolean
+  /** The broker from which a consumer had better read on at `fetchOffset`, -1 for this one (KIP-392). [this one] */
+  readonly preferredReplica?: ((partition: Partition, fetchOffset: number) => number) | undefined
+  /** Whether a follower gets nothing of the partition for now (KIP-73). [never] */
+  readonly isThrottled?: ((partition: Partition) => boolean) | undefined
 }
 
 /** What one fetch asks of one partition. */
@@ -34,6 +40,8 @@ export interface FetchSpec {
   readonly currentLeaderEpoch: number
   /** -1 for "does not say". */
   readonly lastFetchedEpoch: number
+  /** Of a follower's own log, -1 for "does not say". [-1] */
+  readonly logStartOffset?: number
 }
 
 export interface FetchResult {
@@ -42,11 +50,23 @@ export interface FetchResult {
   readonly highWatermark: number
   readonly lastStableOffset: number
   readonly logStartOffset: number
+  /** As it was before the records were read; -1 with an error. */
+  readonly logEndOffset: number
+  /** Where a consumer had better read, and gets no records here; -1 for nowhere else. */
+  readonly preferredReadReplica: number
   readonly divergingEpoch: { readonly epoch: number; readonly endOffset: number } | undefined
   /** null except with `upTo: 'lastStable'`. */
   readonly abortedTransactions: readonly AbortedTransaction[] | null
   readonly records: readonly Buffer[]
   readonly sizeBytes: number
+}
+
+/** One time of reading for a request, which may have to be read for again. */
+interface ReadPass {
+  readonly params: FetchParams
+  readonly specs: readonly FetchSpec[]
+  /** The request has just come: what it says of a follower is news. */
+  readonly isFirst: boolean
 }
 
 /** Where partitions are found; they may come and go while a fetch waits. */
@@ -62,6 +82,8 @@ function failed(error: KafkaError): FetchResult {
     highWatermark: -1,
     lastStableOffset: -1,
     logStartOffset: -1,
+    logEndOffset: -1,
+    preferredReadReplica: -1,
     divergingEpoch: undefined,
     abortedTransactions: null,
     records: NO_RECORDS,
@@ -93,7 +115,7 @@ export class FetchReader {
     specs: readonly FetchSpec[],
     onWait: (wake: () => void) => void,
   ): FetchResult[] | Promise<FetchResult[]> {
-    const results = this.#readFrom(params, specs, 0, [], params.maxBytes)
+    const results = this.#readFrom({ params, specs, isFirst: true }, 0, [], params.maxBytes)
     if (results instanceof Promise || !isEnough(params, results)) return this.#wait(params, specs, results, onWait)
     return results
   }
@@ -114,7 +136,8 @@ export class FetchReader {
       // Where partitions moved on while others were read from disk, there may be enough already.
       if (watched !== undefined) {
         await new Promise<void>((resolve) => {
-          const wait = new FetchWait(this.#time, watched, params.minBytes, restMs, resolve)
+          const seesLogEnd = params.upTo === 'logEnd'
+          const wait = new FetchWait(this.#time, watched, params.minBytes, restMs, resolve, seesLogEnd)
           onWait(() => {
             isAbandoned = true
             wait.wake()
@@ -122,7 +145,7 @@ export class FetchReader {
         })
         if (isAbandoned) break
       }
-      const again = this.#readFrom(params, specs, 0, [], params.maxBytes)
+      const again = this.#readFrom({ params, specs, isFirst: false }, 0, [], params.maxBytes)
       results = again instanceof Promise ? await again : again
     }
     return results
@@ -135,6 +158,9 @@ export class FetchReader {
       const partition = this.#partitions.get(spec.topic, spec.partition)
       const result = results[index]!
       if (partition === undefined) return undefined
+      // What comes is not for this reader; when its time is up, it will be looked at again.
+      if (params.isThrottled?.(partition) === true) continue
+      if (params.upTo === 'logEnd' && partition.log.logEndOffset !== result.logEndOffset) return undefined
       if (params.upTo === 'highWatermark' && partition.log.highWatermark !== result.highWatermark) return undefined
       if (params.upTo === 'lastStable' && partition.log.lastStableOffset !== result.lastStableOffset) return undefined
       watched.push({ partition, availableBytes: result.sizeBytes, maxBytes: spec.maxBytes })
@@ -144,22 +170,22 @@ export class FetchReader {
 
   /** Reads from the specs at `start` on; goes on asynchronously from the first that has to wait for the disk. */
   #readFrom(
-    params: FetchParams,
-    specs: readonly FetchSpec[],
+    pass: ReadPass,
     start: number,
     results: FetchResult[],
     budgetBytes: number,
   ): FetchResult[] | Promise<FetchResult[]> {
+    const { params, specs } = pass
     let restBytes = budgetBytes
     // Until something is found, the first batch is given whatever its size, or a consumer could never get past it.
     let minOneBatch = results.every((result) => result.sizeBytes === 0)
     for (let index = start; index < specs.length; index++) {
       const mustGive = minOneBatch || (params.oneBatchEach === true && restBytes > 0)
-      const result = this.#readOne(params, specs[index]!, restBytes, mustGive)
+      const result = this.#readOne(pass, specs[index]!, restBytes, mustGive)
       if (result instanceof Promise) {
         return result.then((late) => {
           results.push(late)
-          return this.#readFrom(params, specs, index + 1, results, Math.max(0, restBytes - late.sizeBytes))
+          return this.#readFrom(pass, index + 1, results, Math.max(0, restBytes - late.sizeBytes))
         })
       }
       results.push(result)
@@ -170,51 +196,69 @@ export class FetchReader {
   }
 
   #readOne(
-    params: FetchParams,
+    pass: ReadPass,
     spec: FetchSpec,
     restBytes: number,
     minOneBatch: boolean,
   ): FetchResult | Promise<FetchResult> {
+    const { params } = pass
     const partition = this.#partitions.get(spec.topic, spec.partition)
     if (partition === undefined) return failed(errors.NOT_LEADER_OR_FOLLOWER)
     if (spec.topicId !== undefined && spec.topicId !== partition.topicId) return failed(errors.INCONSISTENT_TOPIC_ID)
-    const refusal = partition.refusal(spec.currentLeaderEpoch, params.mustLead)
+    const preferred = params.preferredReplica?.(partition, spec.fetchOffset) ?? -1
+    const refusal = partition.refusal(spec.currentLeaderEpoch, params.mustLead && preferred === -1)
     if (refusal !== undefined) return failed(refusal)
+    if (preferred !== -1) return { ...failed(errors.NONE), ...offsetsOf(partition), preferredReadReplica: preferred }
+    const isFollower = params.replicaId >= 0
     const { leader, replicas } = partition.state
     // The leader is no follower of itself.
-    if (params.replicaId >= 0 && (params.replicaId === leader || !replicas.includes(params.replicaId))) {
+    if (isFollower && (params.replicaId === leader || !replicas.includes(params.replicaId))) {
       return failed(spec.currentLeaderEpoch === -1 ? errors.NOT_LEADER_OR_FOLLOWER : errors.UNKNOWN_LEADER_EPOCH)
     }
-    const { log } = partition
-    const before = {
-      highWatermark: log.highWatermark,
-      lastStableOffset: log.lastStableOffset,
-      logStartOffset: log.logStartOffset,
+    try {
+      if (spec.lastFetchedEpoch !== -1) {
+        const diverging = divergence(partition, spec)
+        if (diverging !== undefined) {
+          return { ...failed(errors.NONE), ...offsetsOf(partition), divergingEpoch: diverging }
+        }
+      }
+      if (isFollower && pass.isFirst) {
+        const stale = noteProgress(partition, params, spec)
+        if (stale !== undefined) return failed(stale)
+      }
+      return this.#read(params, spec, partition, restBytes, minOneBatch)
+    } catch (error) {
+      return this.#failure(partition, spec, error)
     }
+  }
+
+  #read(
+    params: FetchParams,
+    spec: FetchSpec,
+    partition: Partition,
+    restBytes: number,
+    minOneBatch: boolean,
+  ): FetchResult | Promise<FetchResult> {
+    const before = offsetsOf(partition)
     const finish = (data: FetchData): FetchResult => ({
       error: errors.NONE,
       ...before,
+      preferredReadReplica: -1,
       divergingEpoch: undefined,
       abortedTransactions: data.abortedTransactions ?? null,
       records: data.records,
       sizeBytes: data.sizeBytes,
     })
-    try {
-      if (spec.lastFetchedEpoch !== -1) {
-        const diverging = divergence(partition, spec)
-        if (diverging !== undefined) return { ...failed(errors.NONE), ...before, divergingEpoch: diverging }
-      }
-      const maxBytes = Math.min(spec.maxBytes, restBytes)
-      const oneBatch = minOneBatch && maxBytes >= 0
-      const { upTo, isGivenBack } = params
-      const data = partition.read(spec.fetchOffset, Math.max(0, maxBytes), oneBatch, upTo, isGivenBack)
-      // Apache Kafka stumbles over a negative size when there is something to read.
-      if (maxBytes < 0 && spec.fetchOffset < partition.bound(params.upTo)) return failed(errors.UNKNOWN_SERVER_ERROR)
-      if (!(data instanceof Promise)) return finish(data)
-      return data.then(finish, (error) => this.#failure(partition, spec, error))
-    } catch (error) {
-      return this.#failure(partition, spec, error)
-    }
+    const { upTo, isGivenBack } = params
+    // The offset is looked at all the same.
+    const isThrottled = params.isThrottled?.(partition) === true
+    const maxBytes = isThrottled ? 0 : Math.min(spec.maxBytes, restBytes)
+    const oneBatch = minOneBatch && maxBytes >= 0 && !isThrottled
+    const data = partition.read(spec.fetchOffset, Math.max(0, maxBytes), oneBatch, upTo, isGivenBack)
+    // Apache Kafka stumbles over a negative size when there is something to read.
+    if (maxBytes < 0 && spec.fetchOffset < partition.bound(params.upTo)) return failed(errors.UNKNOWN_SERVER_ERROR)
+    if (!(data instanceof Promise)) return finish(data)
+    return data.then(finish, (error) => this.#failure(partition, spec, error))
   }
 
   #failure(partition: Partition, spec: FetchSpec, error: unknown): FetchResult {
@@ -224,6 +268,24 @@ export class FetchReader {
     }
     return failed(error.error)
   }
+}
+
+function offsetsOf({ log }: Partition) {
+  return {
+    highWatermark: log.highWatermark,
+    lastStableOffset: log.lastStableOffset,
+    logStartOffset: log.logStartOffset,
+    logEndOffset: log.logEndOffset,
+  }
+}
+
+/** A follower has what is before the offset that it asks for, unless that is no offset of this log. */
+function noteProgress(partition: Partition, params: FetchParams, spec: FetchSpec): KafkaError | undefined {
+  const { log } = partition
+  const { fetchOffset: offset, logStartOffset = -1 } = spec
+  if (offset < log.logStartOffset || offset > log.logEndOffset) return undefined
+  const { replicaId: brokerId, replicaEpoch: brokerEpoch = -1 } = params
+  return partition.fetchedBy({ brokerId, brokerEpoch, offset, logStartOffset })
 }
 
 /** Where the reader's log parts from this one (KIP-595). Throws LogError OFFSET_OUT_OF_RANGE when that cannot be told. */
@@ -241,6 +303,7 @@ function isEnough(params: FetchParams, results: readonly FetchResult[]): boolean
   let sizeBytes = 0
   for (const result of results) {
     if (result.error !== errors.NONE || result.divergingEpoch !== undefined) return true
+    if (result.preferredReadReplica !== -1) return true
     sizeBytes += result.sizeBytes
   }
   return sizeBytes >= params.minBytes

@@ -8,7 +8,11 @@ import type {
   ProducerInfo,
   ReadUpTo,
 } from '../log/types.ts'
-import { errors, type KafkaError } from '../protocol/errors.ts'
+import { type ErrorName, errors, type KafkaError } from '../protocol/errors.ts'
+import type { FollowerProgress } from './follower-progress.ts'
+import { type FollowerFetch, LeaderState, type Leadership, type LedPartition } from './leader-state.ts'
+import { OffsetWaits } from './offset-waits.ts'
+import { PartitionWaits } from './partition-waits.ts'
 import type { FetchWait } from './purgatory.ts'
 import { type VerificationGuard, VerificationGuards } from './verification.ts'
 
@@ -49,6 +53,12 @@ export interface PartitionState {
   readonly hadLog?: boolean
 }
 
+/** What a partition needs besides its log. */
+export interface PartitionContext extends Leadership {
+  /** transaction.partition.verification.enable */
+  readonly mustVerifyTransactions: () => boolean
+}
+
 /** What an answer of the leader, once its records are in the log, says to the follower. */
 export interface Followed {
   /** The epoch in which it was asked. */
@@ -61,44 +71,56 @@ export interface Followed {
   readonly sizeBytes: number
 }
 
+/** The records are in the log of this broker, and that is all that is known: others may have them or not. */
+export class NotReplicatedError extends LogError {
+  readonly info: AppendInfo
+
+  constructor(error: KafkaError, info: AppendInfo, message: string) {
+    super(error.name as ErrorName, message)
+    this.name = 'NotReplicatedError'
+    this.info = info
+  }
+}
+
 /** Whether a batch of the producer came between: one that is refused, or a repeated one, leaves everything as it is. */
 function hasWritten(before: ProducerInfo | undefined, after: ProducerInfo): boolean {
   return before?.lastSequence !== after.lastSequence || before.producerEpoch !== after.producerEpoch
 }
 
 /** A partition of which this broker has a replica: its log, and its part in the replication of it. */
-export class Partition {
+export class Partition implements LedPartition {
   readonly topic: string
   readonly topicId: string
   readonly partition: number
   #log: PartitionLogApi
   /** min.insync.replicas of the topic. */
   minInsyncReplicas: number
-  readonly #mustVerify: () => boolean
-  readonly #nodeId: number
+  readonly #context: PartitionContext
   #state: PartitionState
+  /** While this broker leads, and its log works. */
+  #leading: LeaderState | undefined
   readonly #guards = new VerificationGuards()
   readonly #openingTransaction = (producerId: number) => this.#guards.get(producerId)
-  /** Fetch requests that wait for more in this partition, with their place in the request. */
-  readonly #waits = new Map<FetchWait, number>()
+  readonly #waits = new PartitionWaits()
+  /** Appends with acks=all, until the high watermark is past them. */
+  readonly #acks: OffsetWaits
+  /** Deletions of records, until every live replica has made them. */
+  readonly #deletions: OffsetWaits
+  /** Whether a transaction was open below the high watermark when that moved last. */
+  #isUnstable = false
+  #mayWait = true
 
-  /** `mustVerify`: transaction.partition.verification.enable */
-  constructor(
-    nodeId: number,
-    state: PartitionState,
-    log: PartitionLogApi,
-    minInsyncReplicas: number,
-    mustVerify: () => boolean,
-  ) {
+  constructor(context: PartitionContext, state: PartitionState, log: PartitionLogApi, minInsyncReplicas: number) {
     this.topic = state.topic
     this.topicId = state.topicId
     this.partition = state.partition
+    this.#context = context
     this.#log = log
     this.minInsyncReplicas = minInsyncReplicas
-    this.#nodeId = nodeId
-    this.#mustVerify = mustVerify
+    this.#acks = new OffsetWaits(context.time)
+    this.#deletions = new OffsetWaits(context.time)
     this.#state = state
-    this.#begin()
+    this.#begin(true)
   }
 
   get log(): PartitionLogApi {
@@ -108,7 +130,13 @@ export class Partition {
   /** Its log is another one now, with the same records. */
   moveTo(log: PartitionLogApi): void {
     this.#log = log
-    this.#begin()
+    const leading = this.#leading
+    if (leading === undefined) this.#begin(true)
+    else {
+      // An epoch without records is in no file that was copied.
+      log.assignEpoch(this.#state.leaderEpoch, leading.epochStartOffset)
+      this.#advance(leading)
+    }
     this.wakeAll()
   }
 
@@ -117,7 +145,12 @@ export class Partition {
   }
 
   get isLeader(): boolean {
-    return this.#state.leader === this.#nodeId
+    return this.#state.leader === this.#context.nodeId
+  }
+
+  /** Whether this broker leads it, and others have replicas. */
+  get leadsOthers(): boolean {
+    return this.#leading?.isReplicated === true
   }
 
   get leaderEpoch(): number {
@@ -126,17 +159,52 @@ export class Partition {
 
   /** Takes over what the metadata log says now; waiting requests look again. */
   update(state: PartitionState): void {
+    // What the controller has answered may be ahead of the metadata log here.
+    if (state.partitionEpoch < this.#state.partitionEpoch) return
     const isNewEpoch = state.leaderEpoch !== this.#state.leaderEpoch
     this.#state = state
-    if (isNewEpoch) this.#begin()
+    this.#begin(isNewEpoch)
     this.wakeAll()
   }
 
   /** A new leader notes where its epoch starts; alone in sync, everything it has is committed. */
-  #begin(): void {
-    if (!this.isLeader || this.log.offline !== undefined) return
-    this.log.assignEpoch(this.#state.leaderEpoch, this.log.logEndOffset)
-    this.#advanceHighWatermark()
+  #begin(isNewEpoch: boolean): void {
+    if (!this.isLeader) this.#endLeading(errors.NOT_LEADER_OR_FOLLOWER)
+    else if (this.log.offline !== undefined) this.#endLeading(errors.KAFKA_STORAGE_ERROR)
+    else {
+      const isNewLeader = this.#leading === undefined
+      if (isNewLeader) this.#waits.forgetAppends()
+      this.#leading ??= new LeaderState(this.#context, this)
+      this.#leading.update(isNewLeader || isNewEpoch)
+      this.#advance(this.#leading)
+      this.#deletions.reached(this.#leading.lowWatermark)
+    }
+  }
+
+  /** Whoever waits for what only a leader can say is told `error`. */
+  #endLeading(error: KafkaError): void {
+    // What follows may be cut back.
+    this.#waits.forgetAppends()
+    if (this.#leading === undefined) return
+    this.#leading.end()
+    this.#leading = undefined
+    this.#guards.clear()
+    this.#acks.fail(error)
+    this.#deletions.fail(error)
+  }
+
+  /** This broker has no replica any more; `error` says why to whoever waits for others to have what they wrote. */
+  end(error: KafkaError): void {
+    this.#endLeading(error)
+    this.wakeAll()
+  }
+
+  /** From now on nobody waits: the broker shuts down. */
+  stopWaiting(): void {
+    this.#mayWait = false
+    this.#acks.fail(errors.NOT_LEADER_OR_FOLLOWER)
+    this.#deletions.fail(errors.NOT_LEADER_OR_FOLLOWER)
+    this.wakeAll()
   }
 
   /**
@@ -153,40 +221,49 @@ export class Partition {
 
   /**
    * What a batch of these needs before it is appended; undefined where the transaction is open already. Throws LogError
-   * INVALID_PRODUCER_EPOCH.
+   * INVALID_PRODUCER_EPOCH, NOT_LEADER_OR_FOLLOWER.
    */
   beginVerification(batch: TransactionalAppend, bumpsEpochs: boolean): VerificationGuard | undefined {
+    if (!this.isLeader) throw this.#notLeader()
     const { producerId, producerEpoch, baseSequence } = batch
     const known = this.log.producer(producerId)
     return this.#guards.begin(producerId, producerEpoch, baseSequence, bumpsEpochs, known)
   }
 
+  #notLeader(): LogError {
+    return new LogError('NOT_LEADER_OR_FOLLOWER', `broker ${this.#context.nodeId} does not lead ${this}`)
+  }
+
   /**
-   * Rejects with LogError (AppendError for what the log itself refuses). Takes the buffers over. `transaction`: what is
-   * in them, where that opens a transaction only if it is verified, or ends one.
+   * Rejects with LogError: AppendError for what the log itself refuses, NotReplicatedError where it is in the log. Takes the
+   * buffers over. `transaction`: what is in them, where that opens a transaction only if it is verified, or ends one. With
+   * acks -1 waits at most `timeoutMs` until all in sync have it [no limit].
    */
   async append(
     records: readonly Buffer[],
     acks: number,
     origin: AppendOrigin,
     transaction?: TransactionalAppend,
+    timeoutMs = Number.POSITIVE_INFINITY,
   ): Promise<AppendInfo> {
-    const { leaderEpoch, isr, replicas } = this.#state
-    if (!this.isLeader) throw new LogError('NOT_LEADER_OR_FOLLOWER', `broker ${this.#nodeId} does not lead ${this}`)
-    const minIsr = Math.min(this.minInsyncReplicas, replicas.length)
-    if (acks === -1 && isr.length < minIsr) {
-      throw new LogError('NOT_ENOUGH_REPLICAS', `${isr.length} replicas are in sync, ${minIsr} are required`)
+    const { leaderEpoch, isr } = this.#state
+    if (!this.isLeader) throw this.#notLeader()
+    const leading = this.#leading
+    if (leading === undefined) throw new LogError('KAFKA_STORAGE_ERROR', `${this} is offline`)
+    if (acks === -1 && isr.length < leading.minIsr) {
+      throw new LogError('NOT_ENOUGH_REPLICAS', `${isr.length} replicas are in sync, ${leading.minIsr} are required`)
     }
-    const isTransactionVerified = this.#mustVerify() ? refuse : accept
+    const isTransactionVerified = this.#context.mustVerifyTransactions() ? refuse : accept
     const options = { leaderEpoch, origin, isTransactionVerified, openingTransaction: this.#openingTransaction }
     const written =
       transaction === undefined
         ? this.log.append(records, options)
         : this.#appendTransactional(records, options, transaction)
     const info = await written
-    if (!info.duplicate) this.#committed(info.sizeBytes)
+    if (!info.duplicate && this.#leading === leading) this.#written(info, leading)
     // Whoever may read only what is decided has more to read now than the marker itself.
     if (transaction?.markerVersion !== undefined) this.wakeAll()
+    if (acks === -1 && leading.isReplicated) await this.#replicated(info, leading, timeoutMs)
     return info
   }
 
@@ -206,10 +283,80 @@ export class Partition {
     }
     const isTransactionVerified = () => guard !== undefined && this.#guards.get(producerId) === guard
     const before = this.#guards.get(producerId) && this.log.producer(producerId)
-    const written = this.log.append(records, this.#mustVerify() ? { ...options, isTransactionVerified } : options)
+    const mustVerify = this.#context.mustVerifyTransactions()
+    const written = this.log.append(records, mustVerify ? { ...options, isTransactionVerified } : options)
     const after = this.#guards.get(producerId) && this.log.producer(producerId)
     if (after !== undefined && hasWritten(before, after)) this.#guards.used(producerId)
     return written
+  }
+
+  #written({ lastOffset, sizeBytes }: AppendInfo, leading: LeaderState): void {
+    if (leading.isReplicated) {
+      this.#waits.appended(lastOffset + 1, sizeBytes)
+      this.#advance(leading)
+    } else {
+      leading.advance()
+      this.#waits.appendedAndCommitted(sizeBytes)
+    }
+  }
+
+  /**
+   * That too few are in sync after the append is no case of its own: the high watermark does not move then (KIP-966), and
+   * the time runs out.
+   */
+  async #replicated(info: AppendInfo, leading: LeaderState, timeoutMs: number): Promise<void> {
+    let error = errors.NONE
+    if (this.#leading !== leading || !this.#mayWait) error = errors.NOT_LEADER_OR_FOLLOWER
+    else if (this.log.highWatermark <= info.lastOffset) error = await this.#acks.wait(info.lastOffset + 1, timeoutMs)
+    if (error === errors.NONE) return
+    throw new NotReplicatedError(error, info, `${this}: not known to be replicated up to offset ${info.lastOffset}`)
+  }
+
+  #advance(leading: LeaderState): void {
+    if (leading.advance()) this.#committed()
+  }
+
+  /** The high watermark has moved. */
+  #committed(): void {
+    const { highWatermark, lastStableOffset } = this.log
+    this.#acks.reached(highWatermark)
+    this.#waits.committed(highWatermark)
+    // A transaction may have ended: readers of what is decided have more to read than what has been committed now.
+    if (this.#isUnstable) this.#waits.wakeConsumers()
+    this.#isUnstable = lastStableOffset < highWatermark
+  }
+
+  /** The controller has answered a request of this leader. */
+  isrChanged(isr: readonly number[], partitionEpoch: number): void {
+    this.#context.info(`In-sync replicas of ${this} are ${isr} now, in partition epoch ${partitionEpoch}`)
+    this.#state = { ...this.#state, isr, partitionEpoch }
+    if (this.#leading !== undefined) this.#advance(this.#leading)
+  }
+
+  /** Asks for those who do not keep up to be taken out of those in sync. */
+  checkInSync(): void {
+    this.#leading?.shrink()
+  }
+
+  /**
+   * A follower asks for records, and so tells how far it is. Answers why it gets none: NOT_LEADER_OR_FOLLOWER.
+   * To be called before they are read, so that it hears of the high watermark that comes of it.
+   */
+  fetchedBy(fetch: FollowerFetch): KafkaError | undefined {
+    const leading = this.#leading
+    const follower = leading?.follower(fetch.brokerId)
+    if (leading === undefined || follower === undefined) return errors.NOT_LEADER_OR_FOLLOWER
+    const before = follower.logEndOffset
+    const refusal = leading.fetched(follower, fetch)
+    if (refusal !== undefined) return refusal
+    if (follower.logEndOffset !== before) this.#advance(leading)
+    if (this.#deletions.count > 0) this.#deletions.reached(leading.lowWatermark)
+    return undefined
+  }
+
+  /** Followers in sync from which consumers may read on at `offset`; none where this broker does not lead. */
+  followersAt(offset: number): readonly FollowerProgress[] {
+    return this.#leading?.inSyncWith(offset) ?? []
   }
 
   /**
@@ -219,21 +366,11 @@ export class Partition {
   followed({ leaderEpoch, highWatermark, logStartOffset, sizeBytes }: Followed): void {
     if (this.isLeader || leaderEpoch !== this.#state.leaderEpoch) return
     const { log } = this
+    if (sizeBytes > 0) this.#waits.appended(log.logEndOffset, sizeBytes)
     const before = log.highWatermark
     const after = log.advanceHighWatermark(highWatermark)
     if (logStartOffset > log.logStartOffset) log.advanceLogStart(Math.min(logStartOffset, after), 'leader offset')
-    if (after > before) this.wakeAll()
-    else if (sizeBytes > 0) for (const [wait, index] of this.#waits) wait.grew(index, sizeBytes)
-  }
-
-  #committed(sizeBytes: number): void {
-    if (this.isLeader) this.#advanceHighWatermark()
-    for (const [wait, index] of this.#waits) wait.grew(index, sizeBytes)
-  }
-
-  #advanceHighWatermark(): void {
-    const { isr } = this.#state
-    if (isr.length === 1 && isr[0] === this.#nodeId) this.log.advanceHighWatermark(this.log.logEndOffset)
+    if (after > before) this.#committed()
   }
 
   /** Throws LogError. */
@@ -253,24 +390,44 @@ export class Partition {
     return upTo === 'highWatermark' ? this.log.highWatermark : this.log.lastStableOffset
   }
 
-  /** DeleteRecords: answers the new low watermark. Throws LogError OFFSET_OUT_OF_RANGE. */
+  /** A new leader cannot say where what is committed ends before its followers have told it (KIP-207). */
+  get isEndUnknown(): boolean {
+    return this.#leading !== undefined && this.#leading.epochStartOffset > this.log.highWatermark
+  }
+
+  /** DeleteRecords here: answers the lowest offset that some live replica still has. Throws LogError OFFSET_OUT_OF_RANGE. */
   deleteRecordsBefore(offset: number): number {
     this.log.advanceLogStart(offset, 'client deletion')
     this.wakeAll()
-    return this.log.logStartOffset
+    return this.#leading?.lowWatermark ?? this.log.logStartOffset
   }
 
-  watch(wait: FetchWait, index: number): void {
-    this.#waits.set(wait, index)
+  /**
+   * Resolves once every live replica has deleted what is before `offset`, with REQUEST_TIMED_OUT after `timeoutMs`, or with
+   * NOT_LEADER_OR_FOLLOWER or KAFKA_STORAGE_ERROR where that cannot be told any more.
+   */
+  async whenDeletedBefore(offset: number, timeoutMs: number): Promise<KafkaError> {
+    if (this.#leading === undefined || !this.#mayWait) return errors.NOT_LEADER_OR_FOLLOWER
+    return this.#leading.lowWatermark >= offset ? errors.NONE : this.#deletions.wait(offset, timeoutMs)
+  }
+
+  /** As `deleteRecordsBefore` answers it; undefined where this broker does not lead. */
+  get lowWatermark(): number | undefined {
+    return this.#leading?.lowWatermark
+  }
+
+  /** `seesLogEnd`: what is not committed counts, too. */
+  watch(wait: FetchWait, index: number, seesLogEnd: boolean): void {
+    this.#waits.watch(wait, index, seesLogEnd)
   }
 
   unwatch(wait: FetchWait): void {
-    this.#waits.delete(wait)
+    this.#waits.unwatch(wait)
   }
 
   /** Something else than an append happened: whoever waits looks at once. */
   wakeAll(): void {
-    for (const wait of this.#waits.keys()) wait.wake()
+    this.#waits.wakeAll()
   }
 
   toString(): string {

@@ -9,6 +9,7 @@ import { buildBatch } from '../protocol/records/builder.ts'
 import type { FetchParams, FetchResult, FetchSpec } from './fetch-reader.ts'
 import type { PartitionState } from './partition.ts'
 import { type Logs, ReplicaManager } from './replica-manager.ts'
+import { partitionState } from './replication.testkit.ts'
 
 const NODE = 1
 const TOPIC_ID = 'AAAAAAAAAAAAAAAAAAAAAQ'
@@ -50,21 +51,7 @@ class MemoryLogs implements Logs {
 }
 
 function state(partition: number, change: Partial<PartitionState> = {}): PartitionState {
-  const alone = [NODE]
-  return {
-    topic: 'topic',
-    topicId: TOPIC_ID,
-    partition,
-    leader: NODE,
-    leaderEpoch: 3,
-    partitionEpoch: 5,
-    replicas: alone,
-    isr: alone,
-    leaderRecoveryState: 0,
-    addingReplicas: [],
-    removingReplicas: [],
-    ...change,
-  }
+  return partitionState({ partition, leaderEpoch: 3, partitionEpoch: 5, ...change })
 }
 
 function batch(values: readonly string[], baseOffset = 0): Buffer {

@@ -5,7 +5,15 @@ import type { Scheduled, Time } from '../platform/time.ts'
 import { errors, type KafkaError } from '../protocol/errors.ts'
 import { type FetchParams, FetchReader, type FetchResult, type FetchSpec } from './fetch-reader.ts'
 import type { Followers } from './followers.ts'
-import { Partition, type PartitionState, type TransactionalAppend } from './partition.ts'
+import type { IsrChanges } from './isr-changes.ts'
+import type { KnownBrokers } from './leader-state.ts'
+import {
+  NotReplicatedError,
+  Partition,
+  type PartitionContext,
+  type PartitionState,
+  type TransactionalAppend,
+} from './partition.ts'
 
 /** The settings of a topic, as far as its replicas go. */
 export interface ReplicaConfig {
@@ -30,7 +38,7 @@ export interface AppendResult {
   /** null where there is no error. */
   readonly message: string | null
   readonly recordErrors: readonly RecordError[]
-  /** undefined where there is an error. */
+  /** undefined where nothing is in the log; with an error where it is not known who else has it. */
   readonly info: AppendInfo | undefined
   /** The log's start, with some errors too; -1 for unknown. */
   readonly logStartOffset: number
@@ -64,7 +72,19 @@ export interface ReplicaManagerOptions {
   readonly mustVerifyTransactions: () => boolean
   /** Copies what others lead; left out: nobody does. */
   readonly followers?: Followers
+  /** Has the in-sync replicas changed; left out: nobody does. */
+  readonly isrChanges?: IsrChanges
+  /** The brokers of the cluster; left out: none but this one. */
+  readonly brokers?: KnownBrokers
+  /** replica.lag.time.max.ms [30 s] */
+  readonly maxLagMs?: () => number
 }
+
+const DEFAULT_MAX_LAG_MS = 30_000
+
+/** Of a broker that is alone. */
+const NO_BROKERS: KnownBrokers = new Map()
+const NO_ISR_CHANGES: IsrChanges = { submit: () => {} }
 
 /** The replicas that this broker has: made, changed and removed as the metadata log says, appended to and read from. */
 export class ReplicaManager {
@@ -72,7 +92,7 @@ export class ReplicaManager {
   readonly #logs: Logs
   readonly #logger: Logger
   readonly #configOf: (topic: string) => ReplicaConfig
-  readonly #mustVerify: () => boolean
+  readonly #context: PartitionContext
   readonly #followers: Followers | undefined
   readonly #topics = new Map<string, Map<number, Partition>>()
   readonly #reader: FetchReader
@@ -80,6 +100,9 @@ export class ReplicaManager {
   /** Partitions whose log could not be made, by name. */
   readonly #unserved = new Map<string, PartitionState>()
   #retry: Scheduled | undefined
+  /** Those led here of which others have replicas. */
+  readonly #leadingOthers = new Set<Partition>()
+  #lagCheck: Scheduled | undefined
   #isStopping = false
 
   constructor(options: ReplicaManagerOptions) {
@@ -88,7 +111,15 @@ export class ReplicaManager {
     this.#logger = options.logger
     this.#time = options.time
     this.#configOf = options.configOf
-    this.#mustVerify = options.mustVerifyTransactions
+    this.#context = {
+      nodeId: options.nodeId,
+      time: options.time,
+      brokers: options.brokers ?? NO_BROKERS,
+      isrChanges: options.isrChanges ?? NO_ISR_CHANGES,
+      maxLagMs: options.maxLagMs ?? (() => DEFAULT_MAX_LAG_MS),
+      mustVerifyTransactions: options.mustVerifyTransactions,
+      info: (message) => options.logger.info(message),
+    }
     this.#followers = options.followers
     this.#reader = new FetchReader(this, options.time, options.logger)
   }
@@ -128,14 +159,14 @@ export class ReplicaManager {
 
   *#steps(changed: readonly PartitionState[], removed: readonly PartitionState[]): Generator<void> {
     for (const state of removed) {
-      this.#remove(state)
+      this.#remove(state, errors.UNKNOWN_TOPIC_OR_PARTITION)
       yield
     }
     for (const state of changed) {
       const known = this.get(state.topic, state.partition)
       // What is known now must not be overtaken by what was tried before.
       if (this.#unserved.size > 0) this.#unserved.delete(`${state.topic}-${state.partition}`)
-      if (!state.replicas.includes(this.nodeId)) this.#remove(state)
+      if (!state.replicas.includes(this.nodeId)) this.#remove(state, errors.NOT_LEADER_OR_FOLLOWER)
       else if (known?.topicId === state.topicId) this.#update(known, state)
       else if (!this.#guard(state, () => this.#add(state))) this.#addLater(state)
       yield
@@ -184,7 +215,7 @@ export class ReplicaManager {
       partitions = new Map()
       this.#topics.set(topic, partitions)
     }
-    const added = new Partition(this.nodeId, state, log, config.minInsyncReplicas, this.#mustVerify)
+    const added = new Partition(this.#context, state, log, config.minInsyncReplicas)
     partitions.set(partition, added)
     this.#followOrStop(added)
   }
@@ -196,11 +227,27 @@ export class ReplicaManager {
 
   #followOrStop(partition: Partition): void {
     const { leader } = partition.state
+    this.#watchInSync(partition)
     if (leader >= 0 && !partition.isLeader) this.#followers?.follow(partition)
     else this.#followers?.stop(partition)
   }
 
-  #remove(state: PartitionState): void {
+  /** Followers that do not keep up are looked for while there are any. */
+  #watchInSync(partition: Partition): void {
+    if (partition.leadsOthers) this.#leadingOthers.add(partition)
+    else this.#leadingOthers.delete(partition)
+    if (this.#leadingOthers.size === 0 || this.#isStopping) return
+    this.#lagCheck ??= this.#time.after(this.#context.maxLagMs() / 2, () => {
+      this.#lagCheck = undefined
+      for (const each of this.#leadingOthers) {
+        each.checkInSync()
+        this.#watchInSync(each)
+      }
+    })
+  }
+
+  /** `error`: what is told to whoever waits for something of it. */
+  #remove(state: PartitionState, error: KafkaError): void {
     const { topic, topicId, partition } = state
     this.#unserved.delete(`${topic}-${partition}`)
     const partitions = this.#topics.get(topic)
@@ -208,9 +255,10 @@ export class ReplicaManager {
     if (known === undefined || known.topicId !== topicId) return
     partitions!.delete(partition)
     if (partitions!.size === 0) this.#topics.delete(topic)
+    this.#leadingOthers.delete(known)
     this.#followers?.stop(known)
     this.#guard(state, () => this.#logs.delete(topic, partition))
-    known.wakeAll()
+    known.end(error)
   }
 
   /**
@@ -239,18 +287,36 @@ export class ReplicaManager {
     }
   }
 
-  /** Waiting fetches are answered with what there is, and none waits any more; nor is any log made or removed. */
+  /**
+   * The log of a partition works no more: nobody waits for anything of it, and its leader is not followed. What is led here
+   * is to be led elsewhere, which is for the controller to decide.
+   */
+  logFailed(topic: string, partition: number): void {
+    const known = this.get(topic, partition)
+    if (known?.log.offline === undefined) return
+    this.#logger.error(`${known} is offline: ${known.log.offline}`)
+    this.#leadingOthers.delete(known)
+    this.#followers?.stop(known)
+    known.end(errors.KAFKA_STORAGE_ERROR)
+  }
+
+  /**
+   * Waiting fetches are answered with what there is, appends with acks=all with an error, and none waits any more; nor is
+   * any log made or removed.
+   */
   stopWaiting(): void {
     this.#isStopping = true
     this.#reader.stopWaiting()
     this.#retry?.cancel()
+    this.#lagCheck?.cancel()
     this.#unserved.clear()
-    for (const partition of this.all()) partition.wakeAll()
+    for (const partition of this.all()) partition.stopWaiting()
   }
 
   /**
-   * Appends to one partition and waits for what `acks` (-1, 0 or 1) asks. Offsets are assigned before it returns, so that
-   * calls in a row keep their order. Takes the buffers over. Never rejects: what went wrong is in the result.
+   * Appends to one partition and waits for what `acks` (-1, 0 or 1) asks, at most `timeoutMs` for others to have it. Offsets
+   * are assigned before it returns, so that calls in a row keep their order. Takes the buffers over. Never rejects: what
+   * went wrong is in the result.
    */
   async append(
     topic: string,
@@ -259,11 +325,12 @@ export class ReplicaManager {
     acks: number,
     origin: AppendOrigin,
     transaction?: TransactionalAppend,
+    timeoutMs?: number,
   ): Promise<AppendResult> {
     const target = this.get(topic, partition)
     if (target === undefined) return refused(errors.NOT_LEADER_OR_FOLLOWER, `no replica of ${topic}-${partition} here`)
     try {
-      const info = await target.append(records, acks, origin, transaction)
+      const info = await target.append(records, acks, origin, transaction, timeoutMs)
       return {
         error: errors.NONE,
         message: null,
@@ -277,6 +344,10 @@ export class ReplicaManager {
   }
 
   #failed(target: Partition, error: unknown): AppendResult {
+    if (error instanceof NotReplicatedError) {
+      const { info } = error
+      return { ...refused(error.error, error.message), info, logStartOffset: info.logStartOffset }
+    }
     if (!(error instanceof LogError)) throw error
     const recordErrors = error instanceof AppendError ? error.recordErrors : NO_RECORD_ERRORS
     const logStartOffset = REFUSED_WITHOUT_LOG_START.has(error.error) ? -1 : target.log.logStartOffset

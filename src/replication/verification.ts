@@ -77,6 +77,11 @@ export class VerificationGuards {
     this.#guards.delete(producerId)
   }
 
+  /** What was said before counts no more. */
+  clear(): void {
+    this.#guards.clear()
+  }
+
   /** A marker is in the log: what was said before it counts no more, unless it was said of the transaction after it. */
   ended(producerId: number, markerEpoch: number): void {
     const guard = this.#guards.get(producerId)

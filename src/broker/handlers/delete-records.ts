@@ -8,19 +8,22 @@ import { defineHandler, type Services } from '../types.ts'
 const HIGH_WATERMARK = -1
 const NO_LOW_WATERMARK = -1
 
-/** DeleteRecords (KIP-107): records below an offset are gone; answers the lowest offset that is left. */
+/** DeleteRecords (KIP-107): records below an offset are gone, also from live followers; answers the lowest offset that is left. */
 export const handler = defineHandler({
   request: DeleteRecordsRequest,
   response: DeleteRecordsResponse,
-  handle: ({ topics }, _, services) => ({
-    topics: [...offsetsOf(topics)].map(([name, offsets]) => ({
+  async handle({ topics, timeoutMs }, _, services) {
+    const answers = [...offsetsOf(topics)].map(async ([name, offsets]) => ({
       name,
-      partitions: [...offsets].map(([partitionIndex, offset]) => ({
-        partitionIndex,
-        ...deleteBefore(name, partitionIndex, offset, services),
-      })),
-    })),
-  }),
+      partitions: await Promise.all(
+        [...offsets].map(async ([partitionIndex, offset]) => ({
+          partitionIndex,
+          ...(await deleteBefore(name, partitionIndex, offset, timeoutMs, services)),
+        })),
+      ),
+    }))
+    return { topics: await Promise.all(answers) }
+  },
   failed: ({ topics }, errorCode) => ({
     topics: topics.map(({ name, partitions }) => ({
       name,
@@ -45,7 +48,13 @@ function offsetsOf(topics: DeleteRecordsRequest['topics']): Map<string, Map<numb
   return all
 }
 
-function deleteBefore(topic: string, index: number, offset: number, { image, replicas }: Services) {
+async function deleteBefore(
+  topic: string,
+  index: number,
+  offset: number,
+  timeoutMs: number,
+  { image, replicas }: Services,
+) {
   if (image.topics.partition(topic, index) === undefined) return failure(errors.UNKNOWN_TOPIC_OR_PARTITION)
   if (isInternalTopic(topic)) return failure(errors.INVALID_TOPIC_EXCEPTION)
   const partition = replicas.get(topic, index)
@@ -56,7 +65,11 @@ function deleteBefore(topic: string, index: number, offset: number, { image, rep
   const target = offset === HIGH_WATERMARK ? highWatermark : offset
   if (target < 0) return failure(errors.OFFSET_OUT_OF_RANGE)
   try {
-    return { lowWatermark: partition.deleteRecordsBefore(target), errorCode: 0 }
+    const lowWatermark = partition.deleteRecordsBefore(target)
+    if (lowWatermark >= target) return { lowWatermark, errorCode: 0 }
+    const error = await partition.whenDeletedBefore(target, timeoutMs)
+    if (error === errors.REQUEST_TIMED_OUT) return { lowWatermark, errorCode: error.code }
+    return error === errors.NONE ? { lowWatermark: partition.lowWatermark ?? target, errorCode: 0 } : failure(error)
   } catch (error) {
     if (!(error instanceof LogError)) throw error
     return failure(error.error)

@@ -158,6 +158,7 @@ function namedPartitions(request: Request, context: RequestContext, services: Se
         // Anything negative means "does not say".
         currentLeaderEpoch: Math.max(-1, asked.currentLeaderEpoch),
         lastFetchedEpoch: Math.max(-1, asked.lastFetchedEpoch),
+        logStartOffset: asked.logStartOffset,
         sentHighWatermark: -1,
         sentLogStartOffset: -1,
       })
@@ -196,6 +197,7 @@ function paramsOf(request: Request, context: RequestContext, services: Services)
   const maxBytes = Math.min(request.maxBytes, services.config.get('fetch.max.bytes'), quotaBytes)
   return {
     replicaId,
+    replicaEpoch: apiVersion >= REPLICA_STATE_FROM ? request.replicaState.replicaEpoch : -1,
     upTo: isFollower || replicaId === FUTURE_REPLICA_ID ? 'logEnd' : VISIBLE[request.isolationLevel]!,
     mustLead: isFollower || apiVersion < READ_FROM_FOLLOWERS_FROM,
     oneBatchEach: hasHardLimits(apiVersion),
@@ -231,6 +233,7 @@ function answered(
       lastStableOffset: result.lastStableOffset,
       logStartOffset: result.logStartOffset,
       divergingEpoch: divergingEpoch,
+      preferredReadReplica: result.preferredReadReplica,
       currentLeader: misled ? hints?.currentLeader(partition.topic, partition.partition) : undefined,
       abortedTransactions: result.abortedTransactions,
       records: result.records,

@@ -19,6 +19,7 @@ const LATEST = -1
 const DEBUGGING_REPLICA_ID = -2
 const CONSUMER_REPLICA_ID = -1
 const LEADER_EPOCH_FROM = 4
+const OFFSET_NOT_AVAILABLE_FROM = 5
 
 /** The timestamps that stand for something else, and the version in which each came. */
 const QUERIES: ReadonlyMap<number, { readonly query: OffsetQuery; readonly sinceVersion: number }> = new Map<
@@ -96,6 +97,12 @@ function answer(topic: string, asked: Asked, request: Request, version: number, 
     if (version === 0)
       return { partitionIndex, errorCode: 0, oldStyleOffsets: offsetsBefore(partition, asked, request) }
     const found = find(partition, asked, query?.query, request)
+    if (found === 'unknown') {
+      return failure(
+        asked,
+        version >= OFFSET_NOT_AVAILABLE_FROM ? errors.OFFSET_NOT_AVAILABLE : errors.LEADER_NOT_AVAILABLE,
+      )
+    }
     if (found === undefined) return failure(asked, errors.NONE)
     const leaderEpoch = version >= LEADER_EPOCH_FROM ? found.leaderEpoch : -1
     return { partitionIndex, errorCode: 0, timestamp: found.timestamp, offset: found.offset, leaderEpoch }
@@ -105,21 +112,28 @@ function answer(topic: string, asked: Asked, request: Request, version: number, 
   }
 }
 
-/** undefined when there is no such record, or none that the client may see. Throws LogError. */
+/**
+ * undefined when there is no such record, or none that the client may see; 'unknown' where a new leader cannot tell that yet
+ * (KIP-207). Throws LogError.
+ */
 function find(
   partition: Partition,
   { timestamp }: Asked,
   query: OffsetQuery | undefined,
   request: Request,
-): TimestampAndOffset | undefined {
+): TimestampAndOffset | 'unknown' | undefined {
   const { log } = partition
   const isConsumer = request.replicaId === CONSUMER_REPLICA_ID
+  const isEndUnknown = isConsumer && partition.isEndUnknown
   const visible = !isConsumer ? 'logEnd' : request.isolationLevel === 1 ? 'lastStable' : 'highWatermark'
   const lastFetchable = partition.bound(visible)
-  if (timestamp === LATEST) return { timestamp: -1, offset: lastFetchable, leaderEpoch: partition.leaderEpoch }
+  if (timestamp === LATEST) {
+    return isEndUnknown ? 'unknown' : { timestamp: -1, offset: lastFetchable, leaderEpoch: partition.leaderEpoch }
+  }
   const found = query === undefined ? log.offsetForTimestamp(timestamp) : log.offsetFor(query)
   if (query === 'earliest' || query === 'earliestLocal') return found
-  return found !== undefined && found.offset < lastFetchable ? found : undefined
+  if (found !== undefined && found.offset < lastFetchable) return found
+  return isEndUnknown ? 'unknown' : undefined
 }
 
 /** Version 0 knows no timestamps of records: it answers the beginnings of segments, the newest first. Throws LogError. */

@@ -145,7 +145,7 @@ function topicResponse(topic: Topic, partitionResponses: PartitionResponse[]): T
 async function produce(
   name: string,
   data: PartitionData,
-  { acks, transactionalId }: Request,
+  { acks, transactionalId, timeoutMs }: Request,
   context: RequestContext,
   services: Services,
 ): Promise<PartitionResponse> {
@@ -161,7 +161,8 @@ async function produce(
   }
   const transaction = transactionalId === null ? undefined : transactionOf(batch)
   if (transactionalId === null || transaction === undefined) {
-    return partitionResponse(index, await services.replicas.append(name, index, [batch], acks, 'client'))
+    const result = await services.replicas.append(name, index, [batch], acks, 'client', undefined, timeoutMs)
+    return partitionResponse(index, result)
   }
   const partition = services.replicas.get(name, index)
   if (partition === undefined) return refused(index, errors.NOT_LEADER_OR_FOLLOWER)
@@ -169,7 +170,8 @@ async function produce(
   const asked = services.verifier.verify(partition, transactionalId, transaction, support)
   const verified = asked instanceof Promise ? await asked : asked
   if (!('producerId' in verified)) return refusedUnverified(index, verified, support)
-  return partitionResponse(index, await services.replicas.append(name, index, [batch], acks, 'client', verified))
+  const result = await services.replicas.append(name, index, [batch], acks, 'client', verified, timeoutMs)
+  return partitionResponse(index, result)
 }
 
 const transactional = new BatchView(Buffer.alloc(0))
@@ -202,12 +204,14 @@ function refused(index: number, error: KafkaError): PartitionResponse {
 
 function partitionResponse(index: number, result: AppendResult): PartitionResponse {
   const { info, error, recordErrors, logStartOffset } = result
+  const { code: errorCode } = error
+  // As in Apache Kafka, where it is is said, too, if it is not known who else has it.
   if (info !== undefined) {
-    return { index, errorCode: 0, baseOffset: info.firstOffset, logAppendTimeMs: info.logAppendTimeMs, logStartOffset }
+    return { index, errorCode, baseOffset: info.firstOffset, logAppendTimeMs: info.logAppendTimeMs, logStartOffset }
   }
   return {
     index,
-    errorCode: error.code,
+    errorCode,
     baseOffset: -1,
     logStartOffset,
     recordErrors: recordErrors.map(({ batchIndex, message }) => ({ batchIndex, batchIndexErrorMessage: message })),

@@ -1,0 +1,51 @@
+const NEVER_MS = Number.NEGATIVE_INFINITY
+const UNKNOWN_OFFSET = -1
+
+/** How far a follower is, as the leader learns it from what the follower asks for. Times are of the clock that never goes back. */
+export class FollowerProgress {
+  readonly brokerId: number
+  /** -1 before its first fetch, as the next. */
+  logStartOffset = UNKNOWN_OFFSET
+  logEndOffset = UNKNOWN_OFFSET
+  /** Of the broker that fetched last: -1 where it did not say (KIP-903), undefined before its first fetch. */
+  brokerEpoch: number | undefined
+  /** When it last had all that the leader had. */
+  lastCaughtUpMs = NEVER_MS
+  #lastFetchMs = NEVER_MS
+  #leaderEndAtLastFetch = UNKNOWN_OFFSET
+
+  constructor(brokerId: number) {
+    this.brokerId = brokerId
+  }
+
+  /** The leader is elected again, and is where it was: what it knew of the follower holds, but for the times. */
+  restart(leaderEndOffset: number, isInSync: boolean, nowMs: number): void {
+    this.#leaderEndAtLastFetch = leaderEndOffset
+    this.#lastFetchMs = isInSync ? nowMs : NEVER_MS
+    this.lastCaughtUpMs = this.#lastFetchMs
+  }
+
+  /** A new leader takes those in sync to be caught up, or it would have to throw them all out. */
+  assumeCaughtUp(nowMs: number): void {
+    this.lastCaughtUpMs = nowMs
+  }
+
+  /** It asked for what is at `offset`, and so has all before it, while the leader's log ended at `leaderEndOffset`. */
+  fetched(offset: number, logStartOffset: number, brokerEpoch: number, leaderEndOffset: number, nowMs: number): void {
+    if (offset >= leaderEndOffset) this.lastCaughtUpMs = Math.max(this.lastCaughtUpMs, nowMs)
+    // It has what the leader had when it last asked. Where records come all the time it may never have more.
+    else if (offset >= this.#leaderEndAtLastFetch) {
+      this.lastCaughtUpMs = Math.max(this.lastCaughtUpMs, this.#lastFetchMs)
+    }
+    this.logStartOffset = logStartOffset
+    this.logEndOffset = offset
+    this.brokerEpoch = brokerEpoch
+    this.#leaderEndAtLastFetch = Math.max(this.#leaderEndAtLastFetch, leaderEndOffset)
+    this.#lastFetchMs = nowMs
+  }
+
+  /** Whether it has all, or had at some moment of the last `maxLagMs`. */
+  isCaughtUp(leaderEndOffset: number, nowMs: number, maxLagMs: number): boolean {
+    return this.logEndOffset === leaderEndOffset || nowMs - this.lastCaughtUpMs <= maxLagMs
+  }
+}
