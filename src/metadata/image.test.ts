@@ -4,7 +4,13 @@ import { silentLogger } from '../platform/logger.ts'
 import { DecodeError } from '../protocol/wire.ts'
 import { MetadataImage } from './image.ts'
 import { MetadataLoader } from './loader.ts'
-import { decodeMetadataRecord, encodeMetadataRecord, type MetadataRecord, metadataRecord } from './records.ts'
+import {
+  decodeMetadataRecord,
+  encodeMetadataRecord,
+  type MetadataRecord,
+  type MetadataRecordValue,
+  metadataRecord,
+} from './records.ts'
 import { snapshotRecords } from './snapshot-records.ts'
 import { ConfigResourceType, type MetadataDelta } from './types.ts'
 
@@ -179,6 +185,26 @@ describe('replay', () => {
     expect(image.topics.partition('t', 0)).toMatchObject({ leader: 1, leaderEpoch: 4, partitionEpoch: 6, isr: [1] })
     image.replay(partitionChange(id, 0, -1))
     expect(image.topics.partition('t', 0)).toMatchObject({ leader: -1, leaderEpoch: 5, partitionEpoch: 7, isr: [] })
+  })
+
+  it('counts the clearing of eligible leaders as a change of the partitions that have any (KIP-966)', () => {
+    const id = TOPIC_IDS[0]!
+    const records = [topic('t', id), partition(id, 0, [2]), partition(id, 1)]
+    const image = replayAll([...records, metadataRecord('ClearElr', { topicName: 't' })])
+    expect(image.topics.partition('t', 0)).toMatchObject({ elr: [], leaderEpoch: 3, partitionEpoch: 5 })
+    expect(image.topics.partition('t', 1)).toMatchObject({ elr: [], leaderEpoch: 3, partitionEpoch: 4 })
+  })
+
+  it('gives each replica a directory where the record of a move names none, as before there were any (KIP-858)', () => {
+    const id = TOPIC_IDS[0]!
+    const old = partition(id, 0).value as MetadataRecordValue<'Partition'>
+    const change = partitionChange(id, 0, -2).value as MetadataRecordValue<'PartitionChange'>
+    const image = replayAll([
+      topic('t', id),
+      metadataRecord('Partition', { ...old, directories: [] }),
+      metadataRecord('PartitionChange', { ...change, eligibleLeaderReplicas: null, replicas: [1, 2, 3] }),
+    ])
+    expect(image.topics.partition('t', 0)!.directories).toEqual(Array(3).fill('AAAAAAAAAAAAAAAAAAAAAA'))
   })
 
   it('removes the configs of a topic with the topic', () => {

@@ -68,7 +68,9 @@ const replayers: Replayers = {
     for (const topic of named ? [named] : [...image.topics.all()]) {
       for (const partition of [...topic.partitions.values()]) {
         if (partition.elr.length + partition.lastKnownElr.length === 0) continue
-        image.topics.setPartition({ ...partition, elr: [], lastKnownElr: [] })
+        // A change like any other: leaders have to know the epoch that their next request must name.
+        const partitionEpoch = partition.partitionEpoch + 1
+        image.topics.setPartition({ ...partition, elr: [], lastKnownElr: [], partitionEpoch })
         image.changes.partitionChanged(topic.id, partition.partition)
       }
     }
@@ -146,11 +148,13 @@ function changeBroker(image: MetadataImage, id: number, epoch: number, change: P
 export function changedPartition(old: PartitionImage, change: MetadataRecordValue<'PartitionChange'>): PartitionImage {
   const replicas = change.replicas ?? old.replicas
   const leads = change.leader !== NO_LEADER_CHANGE
+  const directories = change.directories ?? old.directories
   return {
     topicId: old.topicId,
     partition: old.partition,
     replicas,
-    directories: change.directories ?? old.directories,
+    // Before replicas had directories, a change of them said nothing about it.
+    directories: directories.length === replicas.length ? directories : replicas.map(() => MIGRATING_DIRECTORY),
     isr: change.isr ?? old.isr,
     removingReplicas: change.removingReplicas ?? old.removingReplicas,
     addingReplicas: change.addingReplicas ?? old.addingReplicas,
