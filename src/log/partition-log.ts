@@ -297,21 +297,33 @@ export class PartitionLog implements PartitionLogApi {
     return new LogCopy(this.#state, { directory, mayGoOn: isWanted, whenIdle: () => this.#whenIdle(), onComplete })
   }
 
-  async truncateTo(offset: number): Promise<void> {
-    await this.#whenIdle()
-    this.#lookUp(() => truncateLog(this.#state, this.#appender, offset))
-    this.#onTruncated?.()
+  truncateTo(offset: number, isWanted?: () => boolean): Promise<boolean> {
+    return this.#cut(() => truncateLog(this.#state, this.#appender, offset), isWanted)
   }
 
-  async truncateFullyAndStartAt(offset: number): Promise<void> {
-    await this.#whenIdle()
-    this.#lookUp(() => startOver(this.#state, this.#appender, offset))
-    this.#onTruncated?.()
+  truncateFullyAndStartAt(offset: number, isWanted?: () => boolean): Promise<boolean> {
+    const cut = (): boolean => {
+      startOver(this.#state, this.#appender, offset)
+      return true
+    }
+    return this.#cut(cut, isWanted)
+  }
+
+  async #cut(cut: () => boolean, isWanted = () => true): Promise<boolean> {
+    // Asked here and not in a function of its own: nothing may be appended between the last answer and the cut.
+    while (!this.#isIdle) await this.#appender.queue.whenIdle()
+    if (!isWanted()) return false
+    if (this.#lookUp(cut)) this.#onTruncated?.()
+    return true
+  }
+
+  get #isIdle(): boolean {
+    return this.#appender.queue.isIdle
   }
 
   async #whenIdle(): Promise<void> {
     // Somebody may append between the end of the last write and our hearing of it.
-    while (!this.#appender.queue.isIdle) await this.#appender.queue.whenIdle()
+    while (!this.#isIdle) await this.#appender.queue.whenIdle()
   }
 
   flush(): Promise<void> {

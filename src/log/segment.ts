@@ -265,10 +265,11 @@ export class Segment {
     if (!this.#beforeFile) this.file.truncate(this.sizeBytes)
   }
 
-  /** Drops the batches from the one that holds `offset` on. */
-  truncateTo(offset: number, nowMs: number): void {
-    if (this.#beforeFile) return
+  /** Drops the batches from the one that holds `offset` on; answers where the log ends then: `offset`, or where that began. */
+  truncateTo(offset: number, nowMs: number): number {
+    if (this.#beforeFile) return offset
     const position = this.positionOf(offset)
+    const endOffset = this.#endBefore(offset, position)
     this.index.truncateTo(offset)
     this.timeIndex.truncateTo(offset)
     this.txnIndex.truncateTo(offset)
@@ -288,6 +289,14 @@ export class Segment {
       this.#maxTimestamp = blocks.batch.maxTimestamp
       this.#maxTimestampOffset = blocks.batch.lastOffset
     }
+    return endOffset
+  }
+
+  /** Of a batch before which the log is cut, all records go, those below `offset`, too. */
+  #endBefore(offset: number, positionBytes: number): number {
+    if (positionBytes >= this.sizeBytes) return offset
+    const blocks = new BlockReader(this.file, positionBytes, this.sizeBytes)
+    return blocks.next() ? Math.min(offset, blocks.batch.baseOffset) : offset
   }
 
   /**

@@ -5,26 +5,32 @@ import { type LogState, messageOf } from './log-state.ts'
 import { deletableSegments } from './retention.ts'
 import { Segment } from './segment.ts'
 
-/** See `PartitionLogApi.truncateTo`; nothing may be staged. */
-export function truncateLog(state: LogState, appender: Appender, offset: number): void {
-  if (offset >= state.logEndOffset) return
+/** See `PartitionLogApi.truncateTo`; nothing may be staged. Answers whether the log is shorter than it was. */
+export function truncateLog(state: LogState, appender: Appender, offset: number): boolean {
+  if (offset >= state.logEndOffset) {
+    // A leader that wrote nothing has left an epoch behind of which its successor need not know.
+    state.epochs.truncateFromEnd(state.logEndOffset)
+    return false
+  }
   if (offset < state.segments.first.baseOffset) {
     startOver(state, appender, offset)
-    return
+    return true
   }
   const { segments, snapshots, environment } = state
   const nowMs = environment.time.nowMs()
   state.truncations += 1
   for (const segment of segments.removeAbove(offset)) segment.remove()
-  segments.active.truncateTo(offset, nowMs)
-  cutOffsets(state, appender, offset)
-  snapshots.removeAbove(offset)
-  state.epochs.truncateFromEnd(offset)
+  const endOffset = segments.active.truncateTo(offset, nowMs)
+  cutOffsets(state, appender, endOffset)
+  state.logStartOffset = Math.min(state.logStartOffset, endOffset)
+  snapshots.removeAbove(endOffset)
+  state.epochs.truncateFromEnd(endOffset)
   const { producers } = state
   const { producerIdExpirationMs } = environment
-  loadProducers({ producers, snapshots, nowMs, producerIdExpirationMs }, segments, state.logStartOffset, offset)
+  loadProducers({ producers, snapshots, nowMs, producerIdExpirationMs }, segments, state.logStartOffset, endOffset)
   producers.onHighWatermark(state.highWatermark)
   state.lastSnapshotOffset = snapshots.latest ?? state.logStartOffset
+  return true
 }
 
 /** See `PartitionLogApi.truncateFullyAndStartAt`; nothing may be staged. */

@@ -229,10 +229,14 @@ export interface PartitionLogApi {
   epochForOffset(offset: number): number | undefined
   /** DeleteRecords: records below `offset` are gone. OFFSET_OUT_OF_RANGE above the high watermark. True if it moved. */
   advanceLogStart(offset: number, reason: string): boolean
-  /** Drops everything from `offset` on. Waits for writes under way. */
-  truncateTo(offset: number): Promise<void>
-  /** Drops everything and goes on at `offset`. */
-  truncateFullyAndStartAt(offset: number): Promise<void>
+  /**
+   * Drops everything from `offset` on, the whole batch that `offset` is within, and epochs that have no records; past the
+   * end of the log that is all it does. Waits for writes under way, and asks after that whether it is still wanted: answers
+   * false where it is not, nothing done.
+   */
+  truncateTo(offset: number, isWanted?: () => boolean): Promise<boolean>
+  /** Drops everything and goes on at `offset`. Waits, asks and answers as `truncateTo`. */
+  truncateFullyAndStartAt(offset: number, isWanted?: () => boolean): Promise<boolean>
   /** Syncs all that is written; the recovery point follows. */
   flush(): Promise<void>
   activeProducers(): ProducerInfo[]

@@ -1,0 +1,81 @@
+import type { Followers } from '../followers.ts'
+import type { Partition } from '../partition.ts'
+import { Fetcher } from './fetcher.ts'
+import type { FetcherManagerOptions } from './follower-options.ts'
+
+/**
+ * Copies the logs of leaders to the replicas that this broker has of them: num.replica.fetchers connections to each of the
+ * leaders, among which the partitions are spread.
+ *
+ * `follow` and `stop` come from the `ReplicaManager`, which gets it as `followers`; the endpoint and the settings are asked for
+ * with every request, so that a broker that moves and settings that change need not be told of, but for the number of
+ * fetchers (`fetcherCountChanged`). To be closed before the logs are.
+ */
+export class FetcherManager implements Followers {
+  readonly #options: FetcherManagerOptions
+  /** By leader and index. */
+  readonly #fetchers = new Map<string, Fetcher>()
+  readonly #places = new Map<Partition, Fetcher>()
+
+  constructor(options: FetcherManagerOptions) {
+    this.#options = options
+  }
+
+  /** Partitions that are followed. */
+  get partitionCount(): number {
+    return this.#places.size
+  }
+
+  /** Those of them that wait for another leader epoch, because they failed in this one. */
+  get failedCount(): number {
+    let count = 0
+    for (const fetcher of this.#fetchers.values()) count += fetcher.failedCount
+    return count
+  }
+
+  follow(partition: Partition): void {
+    const fetcher = this.#fetcherOf(partition)
+    const before = this.#places.get(partition)
+    if (before !== fetcher) before?.stop(partition)
+    this.#places.set(partition, fetcher)
+    fetcher.follow(partition)
+  }
+
+  stop(partition: Partition): void {
+    this.#places.get(partition)?.stop(partition)
+    this.#places.delete(partition)
+  }
+
+  #fetcherOf(partition: Partition): Fetcher {
+    const { leader } = partition.state
+    const index = fetcherIndex(partition, this.#options.settings().fetcherCount)
+    const key = `${leader} ${index}`
+    let fetcher = this.#fetchers.get(key)
+    if (fetcher === undefined) {
+      fetcher = new Fetcher(leader, index, this.#options)
+      this.#fetchers.set(key, fetcher)
+    }
+    return fetcher
+  }
+
+  /** num.replica.fetchers is another number now. */
+  fetcherCountChanged(): void {
+    for (const partition of [...this.#places.keys()]) this.follow(partition)
+  }
+
+  /** Nothing is followed any more. Resolves when nothing more is appended. */
+  async close(): Promise<void> {
+    const fetchers = [...this.#fetchers.values()]
+    this.#fetchers.clear()
+    this.#places.clear()
+    await Promise.all(fetchers.map((fetcher) => fetcher.close()))
+  }
+}
+
+/** As in Apache Kafka, so that the partitions of a topic are spread evenly. */
+function fetcherIndex({ topic, partition }: Partition, fetcherCount: number): number {
+  let hash = 0
+  for (let i = 0; i < topic.length; i++) hash = (Math.imul(31, hash) + topic.charCodeAt(i)) | 0
+  const mixed = (Math.imul(31, hash) + partition) | 0
+  return (mixed & 0x7fff_ffff) % fetcherCount
+}
