@@ -9,6 +9,7 @@ import { ConfigResourceType } from '../metadata/types.ts'
 import type { Logger } from '../platform/logger.ts'
 import type { Platform } from '../platform/platform.ts'
 import { codecFromId } from '../protocol/records/batch.ts'
+import { AlterPartitionChanges } from '../replication/isr-changes.ts'
 import { ReplicaManager } from '../replication/replica-manager.ts'
 import { ServedApis } from './apis.ts'
 import type { Serve } from './connection.ts'
@@ -45,6 +46,9 @@ export function makeServices(
   endpoints: readonly Endpoint[],
 ): Services {
   const { image } = controller
+  const serve: Serve = (frame, connection, receivedMs) => dispatcher.serve(frame, connection, receivedMs)
+  const link = controllerChannel(config, platform, controller, serve)
+  const brokerEpoch = () => image.brokers.get(config.nodeId)?.epoch ?? -1
   const replicas = new ReplicaManager({
     nodeId: config.nodeId,
     logs: storage.logs,
@@ -55,6 +59,15 @@ export function makeServices(
       return { log: logConfigOf(settings), minInsyncReplicas: settings.minInsyncReplicas }
     },
     mustVerifyTransactions: () => config.get('transaction.partition.verification.enable'),
+    isrChanges: new AlterPartitionChanges({
+      nodeId: config.nodeId,
+      brokerEpoch,
+      controller: link,
+      time: platform.time,
+      logger,
+    }),
+    brokers: image.brokers,
+    maxLagMs: () => config.get('replica.lag.time.max.ms'),
   })
   const groups = new GroupCoordinator({
     log: new ReplicaLog(replicas, GROUP_TOPIC, config.get('offsets.load.buffer.size')),
@@ -69,9 +82,7 @@ export function makeServices(
   const markers = new LocalMarkers(replicas, groups, image, platform.time)
   const producerIds = new ProducerIds(controller)
   const transactions = makeTransactions(config, platform, logger, controller, replicas, markers, producerIds)
-  const serve: Serve = (frame, connection, receivedMs) => dispatcher.serve(frame, connection, receivedMs)
   const sessionSlots = config.get('max.incremental.fetch.session.cache.slots')
-  const link = controllerChannel(config, platform, controller, serve)
   const services: Services = {
     apis: new ServedApis(),
     serve,

@@ -34,6 +34,8 @@ export interface IsrChanges {
    * What cannot be brought to a controller is tried again until it can.
    */
   submit(change: IsrChange, onAnswer: (answer: IsrAnswer) => void): void
+  /** Nothing more is asked, and nobody hears of an answer. */
+  close(): void
 }
 
 export interface AlterPartitionChangesOptions {
@@ -82,7 +84,6 @@ export class AlterPartitionChanges implements IsrChanges {
     this.#options.time.soon(() => void this.#send())
   }
 
-  /** Nothing more is sent, and nobody hears of an answer. */
   close(): void {
     this.#isClosed = true
     this.#submitted.clear()

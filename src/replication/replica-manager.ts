@@ -84,7 +84,7 @@ const DEFAULT_MAX_LAG_MS = 30_000
 
 /** Of a broker that is alone. */
 const NO_BROKERS: KnownBrokers = new Map()
-const NO_ISR_CHANGES: IsrChanges = { submit: () => {} }
+const NO_ISR_CHANGES: IsrChanges = { submit: () => {}, close: () => {} }
 
 /** The replicas that this broker has: made, changed and removed as the metadata log says, appended to and read from. */
 export class ReplicaManager {
@@ -309,6 +309,7 @@ export class ReplicaManager {
     this.#reader.stopWaiting()
     this.#retry?.cancel()
     this.#lagCheck?.cancel()
+    this.#context.isrChanges.close()
     this.#unserved.clear()
     for (const partition of this.all()) partition.stopWaiting()
   }

@@ -7,7 +7,7 @@ export function partitionContext(time: Time, change: Partial<PartitionContext> =
     nodeId: 1,
     time,
     brokers: new Map(),
-    isrChanges: { submit: () => {} },
+    isrChanges: { submit: () => {}, close: () => {} },
     maxLagMs: () => 30_000,
     mustVerifyTransactions: () => true,
     info: () => {},

@@ -34,7 +34,7 @@ export const replicationSettings = {
     'How long a follower\'s fetch waits for data.'),
   'replica.high.watermark.checkpoint.interval.ms': long(5000n, null, 'high', 'read-only', 'works',
     'Time between two writes of the high-watermark checkpoint.'),
-  'replica.lag.time.max.ms': long(30000n, null, 'high', 'read-only', 'ignored',
+  'replica.lag.time.max.ms': long(30000n, null, 'high', 'read-only', 'works',
     'A follower that did not catch up for this long leaves the in-sync replicas.'),
   'replica.selector.class': string(null, null, 'medium', 'read-only', 'ignored',
     'Java class that picks the replica for a consumer; Java classes are never loaded here.'),
