@@ -10,6 +10,7 @@ import {
   flinkCoordinates,
   jars,
   kafkaCoordinates,
+  shellCoordinates,
   streamsCoordinates,
   streamsVersions,
   unpacked,
@@ -22,6 +23,7 @@ const preparations: Record<string, () => Promise<unknown>> = {
   // One after the other: two Mavens at once can damage their shared repository.
   'Apache Kafka and its Java clients': async () => {
     await jars(kafkaCoordinates)
+    await jars(shellCoordinates)
     await jars(connectCoordinates)
     for (const version of clientVersions) await jars(clientCoordinates(version))
     for (const version of streamsVersions) await jars(streamsCoordinates(version))

@@ -13,6 +13,12 @@ export const kafkaCoordinates: readonly string[] = [
   'org.slf4j:slf4j-simple:1.7.36',
 ]
 
+/** The shell that looks into snapshots of the metadata. */
+export const shellCoordinates: readonly string[] = [
+  `org.apache.kafka:kafka-shell:${kafkaVersion}`,
+  'org.slf4j:slf4j-simple:1.7.36',
+]
+
 /** Kafka Connect with its file connectors, and MirrorMaker 2. */
 export const connectCoordinates: readonly string[] = [
   ...['connect-runtime', 'connect-file', 'connect-json', 'connect-mirror'].map(

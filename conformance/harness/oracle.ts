@@ -15,7 +15,7 @@ import { Daemon, type RunOptions, type RunResult, run, runOk } from './process.t
 /** Flags that make a short-lived JVM start fast and stay small. */
 export const jvmFlags: readonly string[] = ['-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Xshare:auto']
 
-function logging(level: string): string[] {
+export function logging(level: string): string[] {
   return [`-Dorg.slf4j.simpleLogger.defaultLogLevel=${level}`, '-Dorg.slf4j.simpleLogger.showDateTime=true']
 }
 

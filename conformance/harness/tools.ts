@@ -1,10 +1,9 @@
 import { expect } from 'vitest'
-import type { Broker } from './broker.ts'
 import { freshDir } from './cache.ts'
 import { compileJava } from './java.ts'
-import { classpath, kafkaCoordinates } from './maven.ts'
-import { jvmFlags, type KafkaToolOptions, runKafkaTool } from './oracle.ts'
-import { Daemon, type RunResult, run } from './process.ts'
+import { classpath, kafkaCoordinates, shellCoordinates } from './maven.ts'
+import { jvmFlags, type KafkaToolOptions, logging, runKafkaTool } from './oracle.ts'
+import { Daemon, type RunResult, run, runOk } from './process.ts'
 
 /** The classes behind the scripts that Apache Kafka ships. */
 const classes = {
@@ -44,6 +43,12 @@ const classes = {
 
 export type KafkaTool = keyof typeof classes
 
+/** A broker or a cluster. */
+export interface Bootstrap {
+  /** `host:port`, with commas. */
+  readonly bootstrap: string
+}
+
 /** One run of a tool against a broker. */
 export interface ToolRun {
   readonly tool: KafkaTool
@@ -56,7 +61,7 @@ export interface ToolRun {
  * Runs one tool after the other against a broker, all in one virtual machine: see ToolRunner.java. A tool that fails
  * does not keep the others from running.
  */
-export async function runTools(broker: Broker, runs: readonly ToolRun[], timeoutMs: number): Promise<RunResult[]> {
+export async function runTools(broker: Bootstrap, runs: readonly ToolRun[], timeoutMs: number): Promise<RunResult[]> {
   const path = await compileJava('conformance/clients/java/ToolRunner.java', kafkaCoordinates)
   const encode = (text: string) => Buffer.from(text).toString('base64')
   const commands = runs.map(({ tool, args, stdin = '' }) => {
@@ -84,12 +89,19 @@ export async function tool(name: KafkaTool, args: readonly string[], options: Ka
 
 /** Runs a tool against a broker: `--bootstrap-server` goes first. */
 export function toolOn(
-  broker: Broker,
+  broker: Bootstrap,
   name: KafkaTool,
   args: readonly string[],
   options: KafkaToolOptions = {},
 ): Promise<string> {
   return tool(name, ['--bootstrap-server', broker.bootstrap, ...args], options)
+}
+
+/** What kafka-metadata-shell answers to one command about a snapshot. */
+export async function metadataShell(snapshot: string, command: readonly string[]): Promise<string> {
+  const path = await classpath(shellCoordinates)
+  const flags = [...jvmFlags, '-Xmx256m', ...logging('error'), '-cp', path]
+  return runOk('java', [...flags, 'org.apache.kafka.shell.MetadataShell', '--snapshot', snapshot, ...command])
 }
 
 /** A tool that keeps running, such as a consumer. */

@@ -4,14 +4,16 @@ import { decodeBatches, Reader, type StoredBatch, Writer } from './bytes.ts'
 /** A connection that speaks the ledger's few requests, any number of them in flight. */
 export class LedgerClient {
   private readonly connection: RawConnection
+  private readonly answerWithinMs: number
   private correlationId = 0
 
-  private constructor(connection: RawConnection) {
+  private constructor(connection: RawConnection, answerWithinMs: number) {
     this.connection = connection
+    this.answerWithinMs = answerWithinMs
   }
 
-  static async open(port: number): Promise<LedgerClient> {
-    return new LedgerClient(await RawConnection.open('127.0.0.1', port))
+  static async open(port: number, answerWithinMs = 30_000): Promise<LedgerClient> {
+    return new LedgerClient(await RawConnection.open('127.0.0.1', port), answerWithinMs)
   }
 
   get open(): boolean {
@@ -36,6 +38,33 @@ export class LedgerClient {
     response.int32()
     response.string()
     return response.int16()
+  }
+
+  /** The port of the leader of each partition of a topic; undefined where there is none. */
+  async leaders(topic: string): Promise<Array<number | undefined>> {
+    const response = await this.call(3, 1, new Writer().int32(1).string(topic))
+    const brokers = response.list(() => {
+      const id = response.int32()
+      response.string()
+      const port = response.int32()
+      response.string()
+      return [id, port] as const
+    })
+    const ports = new Map(brokers)
+    response.int32()
+    const leaders: Array<number | undefined> = []
+    response.list(() => {
+      response.int16()
+      response.string()
+      response.int8()
+      response.list(() => {
+        response.int16()
+        leaders[response.int32()] = ports.get(response.int32())
+        response.list(() => response.int32())
+        response.list(() => response.int32())
+      })
+    })
+    return leaders
   }
 
   async topicNames(): Promise<string[]> {
@@ -141,7 +170,7 @@ export class LedgerClient {
     const correlationId = this.correlationId++
     const header = new Writer().int16(apiKey).int16(version).int32(correlationId).string('ledger')
     this.connection.send(header.raw(body.end()).end())
-    const response = new Reader(await this.connection.receive())
+    const response = new Reader(await this.connection.receive(this.answerWithinMs))
     if (response.int32() !== correlationId) throw new Error(`answers are out of order at request ${correlationId}`)
     return response
   }

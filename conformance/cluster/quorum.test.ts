@@ -1,0 +1,127 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, expect, test } from 'vitest'
+import { Cluster, type ClusterNode, type NodeKind } from '../harness/cluster.ts'
+import { eventually } from '../harness/process.ts'
+import { metadataShell, tool } from '../harness/tools.ts'
+
+const METADATA = '__cluster_metadata-0'
+
+let cluster: Cluster
+afterEach(() => cluster?.destroy())
+
+async function leaderOtherThan(old: number): Promise<number> {
+  return eventually(`another leader than ${old}`, 60_000, async () => {
+    const { leader } = await cluster.admin.quorum()
+    return leader >= 0 && leader !== old ? leader : undefined
+  })
+}
+
+/** Kills leaders until one of `kind` leads; each restarts once another leads. */
+async function leaderOfKind(kind: NodeKind): Promise<ClusterNode> {
+  for (let attempt = 0; attempt < 12; attempt++) {
+    const leader = cluster.node(await leaderOtherThan(-1))
+    if (leader.kind === kind) return leader
+    await leader.kill()
+    await leaderOtherThan(leader.id)
+    await leader.start()
+  }
+  throw new Error(`no leader of kind ${kind}`)
+}
+
+function metadataFiles({ dataDir }: ClusterNode, ending: string): string[] {
+  const dir = join(dataDir, METADATA)
+  const names = readdirSync(dir).filter((name) => name.endsWith(ending))
+  return names.sort().map((name) => join(dir, name))
+}
+
+/** The metadata log from its first record; nothing of it is deleted while there is one segment. */
+function metadataLog(node: ClusterNode): Buffer {
+  const files = metadataFiles(node, '.log')
+  expect(files).toHaveLength(1)
+  return readFileSync(files[0]!)
+}
+
+let topicCount = 0
+async function newTopic(): Promise<void> {
+  topicCount += 1
+  await cluster.admin.createTopics({ [`topic-${topicCount}`]: { assignment: [[4], [4]] } })
+}
+
+test('controllers of both kinds are one quorum, with one log', async () => {
+  cluster = await Cluster.of({
+    nodes: [
+      { kind: 'ottla', roles: 'controller' },
+      { kind: 'oracle', roles: 'controller' },
+      { kind: 'ottla', roles: 'controller' },
+      { kind: 'ottla', roles: 'broker' },
+      { kind: 'ottla', roles: 'broker' },
+      { kind: 'oracle', roles: 'broker' },
+    ],
+    overrides: {
+      'metadata.log.max.record.bytes.between.snapshots': '2000',
+      'metadata.max.retention.bytes': '8000',
+      'broker.session.timeout.ms': '3000',
+    },
+  })
+  try {
+    const late = new Map<NodeKind, ClusterNode>([
+      ['oracle', cluster.node(5)],
+      ['ottla', cluster.node(6)],
+    ])
+    await cluster.launch(cluster.nodes.slice(0, 4))
+    await newTopic()
+    for (const kind of ['oracle', 'ottla'] as const) {
+      await leaderOfKind(kind)
+      for (let count = 0; count < 10; count++) await newTopic()
+      await eventually(
+        'the beginning of the log is in a snapshot',
+        30_000,
+        async () => metadataFiles(cluster.node(kind === 'oracle' ? 2 : 1), '.checkpoint').length > 0 || undefined,
+      )
+      // Each kind of broker gets the snapshot of the other kind of controller.
+      const broker = late.get(kind)!
+      await cluster.launch([broker])
+      await cluster.admin.createTopics({ [`late-${broker.id}`]: { assignment: [[broker.id]] } })
+      await broker.stop()
+    }
+    const { voters: ids, highWatermark } = await cluster.admin.quorum()
+    expect(ids).toEqual([1, 2, 3])
+    await eventually(
+      'both kinds made snapshots',
+      30_000,
+      async () => [1, 2].every((id) => metadataFiles(cluster.node(id), '.checkpoint').length > 0) || undefined,
+    )
+    const status = await tool('kafka-metadata-quorum', [
+      ...['--bootstrap-controller', cluster.controllers.map(({ voter }) => voter).join()],
+      ...['describe', '--status'],
+    ])
+    expect(status).toMatch(/^ClusterId: +Ottla0conformance0test$/m)
+    expect(Number(/^HighWatermark: +(\d+)/m.exec(status)?.[1])).toBeGreaterThanOrEqual(highWatermark)
+    const replication = await tool('kafka-metadata-quorum', [
+      ...['--bootstrap-server', cluster.bootstrap],
+      ...['describe', '--replication'],
+    ])
+    expect(replication.match(/\b(Leader|Follower)\b/g)).toHaveLength(3)
+    await cluster.stop()
+    const [ottla, oracle] = [metadataLog(cluster.node(1)), metadataLog(cluster.node(2))]
+    const common = Math.min(ottla.length, oracle.length)
+    expect(common).toBeGreaterThan(5000)
+    expect(ottla.subarray(0, common).equals(oracle.subarray(0, common))).toBe(true)
+    await readByTools(cluster.node(1))
+  } catch (error) {
+    throw new Error(cluster.logs(), { cause: error })
+  }
+})
+
+async function readByTools(node: ClusterNode): Promise<void> {
+  const files = [...metadataFiles(node, '.log'), ...metadataFiles(node, '.checkpoint').slice(-1)]
+  const dump = await tool('kafka-dump-log', ['--cluster-metadata-decoder', '--files', files.join()])
+  expect(dump).not.toMatch(/could not|corrupt|invalid/i)
+  for (const name of ['topic-1', `topic-${topicCount}`]) expect(dump).toContain(`"name":"${name}"`)
+  const snapshot = metadataFiles(node, '.checkpoint').at(-1)!
+  const topics = await metadataShell(snapshot, ['ls', '/image/topics/byName'])
+  expect(topics.trim().split(/\s+/)).toContain('topic-1')
+  const brokers = await metadataShell(snapshot, ['ls', '/image/cluster/brokers'])
+  expect(brokers.trim().split(/\s+/)).toContain('4')
+}
