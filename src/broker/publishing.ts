@@ -19,5 +19,6 @@ export function publishersOf(services: Services): MetadataPublisher[] {
     new TransactionPublisher(config.nodeId, image, services.transactions),
     services.shares,
     new SharePublisher(config.nodeId, image, services.shares.coordinator),
+    services.autoTopics,
   ]
 }

@@ -12,6 +12,7 @@ import { codecFromId } from '../protocol/records/batch.ts'
 import { AlterPartitionChanges } from '../replication/isr-changes.ts'
 import { ReplicaManager } from '../replication/replica-manager.ts'
 import { ServedApis } from './apis.ts'
+import { AutoTopics } from './auto-topics.ts'
 import type { Serve } from './connection.ts'
 import { limitsOf } from './connection-limits.ts'
 import { ControllerChannel } from './controller-channel.ts'
@@ -47,7 +48,7 @@ export function makeServices(
 ): Services {
   const { image } = controller
   const serve: Serve = (frame, connection, receivedMs) => dispatcher.serve(frame, connection, receivedMs)
-  const link = controllerChannel(config, platform, controller, serve)
+  const controllerLink = controllerChannel(config, platform, controller, serve)
   const brokerEpoch = () => image.brokers.get(config.nodeId)?.epoch ?? -1
   const replicas = new ReplicaManager({
     nodeId: config.nodeId,
@@ -62,7 +63,7 @@ export function makeServices(
     isrChanges: new AlterPartitionChanges({
       nodeId: config.nodeId,
       brokerEpoch,
-      controller: link,
+      controller: controllerLink,
       time: platform.time,
       logger,
     }),
@@ -80,13 +81,15 @@ export function makeServices(
     logger,
   })
   const markers = new LocalMarkers(replicas, groups, image, platform.time)
-  const producerIds = new ProducerIds(controller)
+  const autoTopics = new AutoTopics({ link: controllerLink, config, image, time: platform.time })
+  const producerIds = new ProducerIds({ link: controllerLink, nodeId: config.nodeId, brokerEpoch })
   const transactions = makeTransactions(config, platform, logger, controller, replicas, markers, producerIds)
   const sessionSlots = config.get('max.incremental.fetch.session.cache.slots')
   const services: Services = {
     apis: new ServedApis(),
     serve,
-    controllerLink: link,
+    controllerLink,
+    autoTopics,
     config,
     clusterId: storage.clusterId,
     nodeId: config.nodeId,
@@ -98,15 +101,15 @@ export function makeServices(
     directories: new DirectoryPublisher({
       nodeId: config.nodeId,
       image,
-      link,
+      link: controllerLink,
       logs: storage.logs,
       directoryIds: storage.directoryIds,
       logger,
     }),
     groups,
     transactions,
-    shares: new ShareGroups(config, platform, logger, controller, replicas),
-    streamsTopics: new StreamsTopics(controller, platform.time, logger),
+    shares: new ShareGroups(config, platform, logger, image, replicas, autoTopics),
+    streamsTopics: new StreamsTopics(autoTopics, platform.time, logger),
     verifier: new TransactionVerifier(transactions, config),
     markers,
     fetchSessions: new FetchSessionCache(sessionSlots, platform.time, platform.random),

@@ -1,14 +1,13 @@
-import type { Controller } from '../controller/controller.ts'
-import { type MutationQuota, Refusal, wholeOutcome } from '../controller/result.ts'
 import type { InternalTopic } from '../coordinator/streams/topology/types.ts'
 import type { Logger } from '../platform/logger.ts'
 import type { Time } from '../platform/time.ts'
 import { errorOfCode, errors } from '../protocol/errors.ts'
-import { MetadataLogError } from '../replication/raft/types.ts'
+import type { AutoTopics } from './auto-topics.ts'
+import type { RequestContext } from './types.ts'
 
 /** The latest failures are remembered. */
 const MAX_FAILURES = 1000
-/** The controller's own timeout says nothing here: nobody waits. */
+/** Nobody waits for it. */
 const TIMEOUT_MS = 30_000
 const DEFAULT_REPLICATION_FACTOR = -1
 
@@ -22,27 +21,27 @@ interface Failure {
  * again until the topics are there, and is told why they were not made. What failed is left alone for a while.
  */
 export class StreamsTopics {
-  readonly #controller: Pick<Controller, 'createTopics'>
+  readonly #topics: Pick<AutoTopics, 'createFor'>
   readonly #time: Time
   readonly #logger: Logger
   readonly #underWay = new Set<string>()
   readonly #failures = new Map<string, Failure>()
 
-  constructor(controller: Pick<Controller, 'createTopics'>, time: Time, logger: Logger) {
-    this.#controller = controller
+  constructor(topics: Pick<AutoTopics, 'createFor'>, time: Time, logger: Logger) {
+    this.#topics = topics
     this.#time = time
     this.#logger = logger
   }
 
   /**
-   * Starts to make those of `topics` that nobody makes and that have not failed within the last `pauseMs`. `mutations`
-   * limits how many partitions are made.
+   * Starts to make those of `topics` that nobody makes and that have not failed within the last `pauseMs`, in the name of
+   * the client that `context` tells of, whose quotas count.
    */
-  create(topics: readonly InternalTopic[], pauseMs: number, mutations?: MutationQuota): void {
+  create(topics: readonly InternalTopic[], pauseMs: number, context: RequestContext): void {
     const missing = topics.filter(({ name }) => !this.#underWay.has(name) && this.#failure(name) === undefined)
     if (missing.length === 0) return
     for (const { name } of missing) this.#underWay.add(name)
-    void this.#create(missing, pauseMs, mutations)
+    void this.#create(missing, pauseMs, context)
   }
 
   /** By name, why those of `topics` that have failed lately were not made. */
@@ -53,17 +52,20 @@ export class StreamsTopics {
     })
   }
 
-  async #create(missing: readonly InternalTopic[], pauseMs: number, mutations?: MutationQuota): Promise<void> {
+  async #create(missing: readonly InternalTopic[], pauseMs: number, context: RequestContext): Promise<void> {
     try {
       const request = { topics: missing.map(newTopic), timeoutMs: TIMEOUT_MS, validateOnly: false }
-      const response = await this.#controller.createTopics(request, mutations)
-      for (const { name, errorCode, errorMessage } of response.topics) {
-        if (errorCode !== errors.NONE.code) this.#fail(name, errorMessage || errorOfCode(errorCode).message, pauseMs)
+      const response = await this.#topics.createFor(context, request, TIMEOUT_MS)
+      if ('code' in response) for (const { name } of missing) this.#fail(name, response.message, pauseMs)
+      else {
+        for (const { name, errorCode, errorMessage } of response.topics) {
+          if (errorCode !== errors.NONE.code) this.#fail(name, errorMessage || errorOfCode(errorCode).message, pauseMs)
+        }
       }
     } catch (reason) {
       // Nobody waits who could be told: whatever it was must not be lost.
       this.#logger.error(`topics of a streams group were not made: ${String(reason)}`)
-      for (const { name } of missing) this.#fail(name, reasonOf(reason), pauseMs)
+      for (const { name } of missing) this.#fail(name, errors.UNKNOWN_SERVER_ERROR.message, pauseMs)
     } finally {
       for (const { name } of missing) this.#underWay.delete(name)
     }
@@ -83,15 +85,6 @@ export class StreamsTopics {
     this.#failures.set(name, { why, untilMs: this.#time.nowMs() + pauseMs })
     if (this.#failures.size > MAX_FAILURES) this.#failures.delete(this.#failures.keys().next().value!)
   }
-}
-
-/** What members are told of a request that failed as a whole. */
-function reasonOf(reason: unknown): string {
-  const isTold = reason instanceof MetadataLogError || reason instanceof Refusal
-  const { errorCode, errorMessage } = isTold
-    ? wholeOutcome(reason)
-    : { errorCode: errors.UNKNOWN_SERVER_ERROR.code, errorMessage: null }
-  return errorMessage ?? errorOfCode(errorCode).message
 }
 
 function newTopic({ name, partitionCount, replicationFactor, configs }: InternalTopic) {

@@ -14,6 +14,7 @@ import type { InputOf, Message, MessageOf } from '../protocol/schema.ts'
 import type { Quorum } from '../replication/raft/quorum.ts'
 import type { ReplicaManager } from '../replication/replica-manager.ts'
 import type { ServedApis } from './apis.ts'
+import type { AutoTopics } from './auto-topics.ts'
 import type { Serve } from './connection.ts'
 import type { ControllerChannel } from './controller-channel.ts'
 import type { DirectoryPublisher } from './directory-publisher.ts'
@@ -74,6 +75,7 @@ export interface Services {
   readonly controller: Controller
   /** The way to the controller that is active. */
   readonly controllerLink: ControllerChannel
+  readonly autoTopics: AutoTopics
   /** Passes a frame to the handler that answers it. */
   readonly serve: Serve
   readonly quorum: Quorum<MetadataRecord>

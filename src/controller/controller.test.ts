@@ -5,12 +5,17 @@ import { errorOfCode } from '../protocol/errors.ts'
 import { ZERO_UUID } from '../protocol/uuid.ts'
 import { MetadataLogError } from '../replication/raft/types.ts'
 import { ControllerWorld, contentsOf, DIRECTORY_ID, newTopics } from './controller.testkit.ts'
+import type { Controller } from './controller.ts'
 import { Refusal } from './result.ts'
 
 const nameOf = ({ errorCode }: { errorCode: number }): string => errorOfCode(errorCode).name
 
 function partitionOf(image: { topics: { partition(name: string, partition: number): PartitionImage | undefined } }) {
   return (name: string, partition: number) => image.topics.partition(name, partition)
+}
+
+function ownBroker({ image }: Controller) {
+  return { brokerId: 1, brokerEpoch: image.brokers.get(1)!.epoch }
 }
 
 describe('a new cluster', () => {
@@ -45,7 +50,7 @@ describe('a restart', () => {
       timeoutMs: 0,
       validateOnly: false,
     })
-    await first.allocateProducerIds()
+    await first.allocateProducerIds(ownBroker(first))
     const before = contentsOf(first.image)
     const epoch = first.image.brokers.get(1)!.epoch
     world.disk.crash()
@@ -245,30 +250,6 @@ describe('createTopics', () => {
   })
 })
 
-describe('autoCreateTopics', () => {
-  it('gives internal topics their settings, and finds topics that are there in order', async () => {
-    const controller = await new ControllerWorld({
-      'num.partitions': '4',
-      'offsets.topic.replication.factor': '1',
-    }).open()
-    const [made] = await Promise.all([
-      controller.autoCreateTopics(['__consumer_offsets', 'mine', 'bad name']),
-      controller.autoCreateTopics(['mine']).then((again) => {
-        expect(again).toEqual([{ name: 'mine', errorCode: 0, errorMessage: null }])
-        expect(controller.image.topics.byName('mine')).toBeDefined()
-      }),
-    ])
-    expect(made.map(nameOf)).toEqual(['NONE', 'NONE', 'INVALID_TOPIC_EXCEPTION'])
-    expect(controller.image.topics.byName('mine')!.partitions.size).toBe(4)
-    expect(controller.image.topics.byName('__consumer_offsets')!.partitions.size).toBe(50)
-    expect(Object.fromEntries(controller.image.configs.of(2, '__consumer_offsets'))).toEqual({
-      'cleanup.policy': 'compact',
-      'compression.type': 'producer',
-      'segment.bytes': '104857600',
-    })
-  })
-})
-
 describe('deleteTopics', () => {
   const byName = (...names: string[]) => ({ topicNames: names, topics: [], timeoutMs: 0 })
   const byState = (...topics: { name: string | null; topicId: string }[]) => ({ topicNames: [], topics, timeoutMs: 0 })
@@ -355,9 +336,13 @@ describe('createPartitions', () => {
 it('allocateProducerIds hands out each id once, also across restarts', async () => {
   const world = new ControllerWorld()
   const first = await world.open()
-  const blocks = await Promise.all([first.allocateProducerIds(), first.allocateProducerIds()])
+  const blocks = await Promise.all([
+    first.allocateProducerIds(ownBroker(first)),
+    first.allocateProducerIds(ownBroker(first)),
+  ])
   world.disk.crash()
-  blocks.push(await (await world.open()).allocateProducerIds())
+  const again = await world.open()
+  blocks.push(await again.allocateProducerIds(ownBroker(again)))
   expect(blocks.map(({ firstProducerId }) => firstProducerId)).toEqual([0, 1000, 2000])
 })
 

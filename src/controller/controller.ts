@@ -8,7 +8,6 @@ import type { MetadataPublisher } from '../metadata/types.ts'
 import type { Logger } from '../platform/logger.ts'
 import type { Platform } from '../platform/platform.ts'
 import { randomUuid } from '../platform/random.ts'
-import { errors } from '../protocol/errors.ts'
 import type { AllocateProducerIdsRequest } from '../protocol/messages/allocate-producer-ids.ts'
 import type { AlterClientQuotasRequest, AlterClientQuotasResponse } from '../protocol/messages/alter-client-quotas.ts'
 import type { AlterConfigsRequest } from '../protocol/messages/alter-configs.ts'
@@ -39,7 +38,6 @@ import { allocateProducerIds, type ProducerIdBlock } from './allocate-producer-i
 import { alterConfigs, incrementalAlterConfigs, type ResourceResult } from './alter-configs.ts'
 import { alterPartition } from './alter-partition.ts'
 import { assignDirectories } from './assign-directories.ts'
-import { autoTopic } from './auto-topics.ts'
 import { fenceStaleBroker, type HeartbeatReply, heartbeat, heartbeatDirectories } from './broker-heartbeat.ts'
 import { createPartitions, deleteTopics } from './change-topics.ts'
 import { alterClientQuotas } from './client-quotas.ts'
@@ -52,15 +50,10 @@ import { alterReassignments } from './reassignments.ts'
 import { type RegistrationContext, registerBroker } from './register-broker.ts'
 import { registerController } from './register-controller.ts'
 import { activationRecords, leadershipRecords, type NodeRegistration, registrationRecords } from './registration.ts'
-import { type Decision, MAX_RECORDS_PER_REQUEST, type MutationQuota, type Outcome } from './result.ts'
+import { type Decision, MAX_RECORDS_PER_REQUEST, type MutationQuota } from './result.ts'
 import { BrokerSessions } from './sessions.ts'
 import { unregisterRecords } from './unregister-broker.ts'
 import { updateFeatures } from './update-features.ts'
-
-/** What became of one topic that was to be made because somebody asked for it. errorCode 0: it is there now. */
-export interface AutoCreation extends Outcome {
-  readonly name: string
-}
 
 export interface ControllerOptions {
   readonly platform: Platform
@@ -332,30 +325,8 @@ export class Controller {
     }))
   }
 
-  /** Without a request, for this node's own broker. */
-  allocateProducerIds(request?: AllocateProducerIdsRequest): Promise<ProducerIdBlock> {
-    return this.#decide((context) => {
-      const { nodeId, head } = context
-      const own = { brokerId: nodeId, brokerEpoch: head.brokers.get(nodeId)?.epoch ?? -1 }
-      return allocateProducerIds(context, request ?? own)
-    })
-  }
-
-  /**
-   * Makes what is missing of `names`: internal topics (__consumer_offsets, __transaction_state, __share_group_state) with
-   * their own settings, others with the broker's defaults. One answer a name, in order; a name must not come twice.
-   */
-  async autoCreateTopics(names: readonly string[]): Promise<AutoCreation[]> {
-    const { config } = this.#options
-    const topics = names.map((name) => autoTopic(name, config))
-    const response = await this.createTopics({ topics, timeoutMs: 0, validateOnly: false })
-    const results = new Map(response.topics.map((result) => [result.name, result]))
-    return names.map((name) => {
-      const { errorCode, errorMessage } = results.get(name)!
-      // Somebody else was faster. The answer has waited for that creation too.
-      if (errorCode === errors.TOPIC_ALREADY_EXISTS.code) return { name, errorCode: 0, errorMessage: null }
-      return { name, errorCode, errorMessage }
-    })
+  allocateProducerIds(request: AllocateProducerIdsRequest): Promise<ProducerIdBlock> {
+    return this.#decide((context) => allocateProducerIds(context, request))
   }
 
   /** Ends as a crash would: nothing more is written or sent. */

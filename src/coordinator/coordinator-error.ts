@@ -33,11 +33,15 @@ export function errorAfterAppend(error: KafkaError): KafkaError {
   switch (error.name) {
     case 'UNKNOWN_TOPIC_OR_PARTITION':
     case 'NOT_ENOUGH_REPLICAS':
+    case 'NOT_ENOUGH_REPLICAS_AFTER_APPEND':
     case 'REQUEST_TIMED_OUT':
       return errors.COORDINATOR_NOT_AVAILABLE
     case 'NOT_LEADER_OR_FOLLOWER':
     case 'KAFKA_STORAGE_ERROR':
       return errors.NOT_COORDINATOR
+    // Another broker was asked about the transaction, and did not answer: nobody has to look for this coordinator.
+    case 'NETWORK_EXCEPTION':
+      return errors.COORDINATOR_LOAD_IN_PROGRESS
     case 'MESSAGE_TOO_LARGE':
     case 'RECORD_LIST_TOO_LARGE':
     case 'INVALID_FETCH_SIZE':

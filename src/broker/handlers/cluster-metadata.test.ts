@@ -5,7 +5,10 @@ import { silentLogger } from '../../platform/logger.ts'
 import { apis } from '../../protocol/api-keys.ts'
 import { decode, encode } from '../../protocol/codec.ts'
 import { errorOfCode } from '../../protocol/errors.ts'
+import type { CreateTopicsRequest } from '../../protocol/messages/create-topics.ts'
 import type { InputOf, Message, MessageOf } from '../../protocol/schema.ts'
+import type { ControllerLink } from '../../replication/channel/controller-link.ts'
+import { AutoTopics } from '../auto-topics.ts'
 import { type ApiHandler, CLOSE_CONNECTION, NO_RESPONSE, type RequestContext, type Services } from '../types.ts'
 import { handler as createTopics } from './create-topics.ts'
 import { handler as describeCluster } from './describe-cluster.ts'
@@ -22,10 +25,18 @@ beforeAll(async () => {
   const world = new ControllerWorld()
   controller = await world.open()
   await controller.createTopics(newTopics({ name: 'a', numPartitions: 3 }, { name: 'b', numPartitions: 2 }))
+  const link = {
+    request: async (_: unknown, body: (version: number) => CreateTopicsRequest) => ({
+      version: 7,
+      response: await controller.createTopics(body(7)),
+    }),
+  } as unknown as ControllerLink
+  const { image } = controller
   services = {
     controller,
+    autoTopics: new AutoTopics({ link, config: world.config, image, time: world.platform.time }),
     quorum: controller.quorum,
-    image: controller.image,
+    image,
     config: world.config,
     platform: world.platform,
     logger: silentLogger,

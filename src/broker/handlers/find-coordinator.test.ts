@@ -27,8 +27,8 @@ function setup({ creationError = 0, fenced = false, leader = 1, loads = Promise.
     platform: { time },
     groups: { isActive: () => false, whenLoaded: () => loads },
     transactions: { isActive: () => true },
-    controller: {
-      autoCreateTopics: async ([name]: string[]) => {
+    autoTopics: {
+      create: async ([name]: string[]) => {
         created.push(name!)
         if (creationError !== 0) return [{ name, errorCode: creationError, errorMessage: null }]
         image.topics.add(name!, TOPIC_ID)

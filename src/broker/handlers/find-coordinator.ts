@@ -72,13 +72,13 @@ function topicOf(keyType: number, { config }: Services): InternalTopic | undefin
 }
 
 async function find(keyType: number, key: string, context: RequestContext, services: Services): Promise<Coordinator> {
-  const { image, controller, nodeId } = services
+  const { image, autoTopics, nodeId } = services
   const topic = topicOf(keyType, services)!
   if (keyType === KeyType.share && (context.apiVersion < FIRST_VERSION_WITH_SHARE || !isSharePartition(key))) {
     return noCoordinator(errors.INVALID_REQUEST)
   }
   if (image.topics.byName(topic.name) === undefined) {
-    const [creation] = await controller.autoCreateTopics([topic.name])
+    const [creation] = await autoTopics.create([topic.name])
     if (creation?.errorCode !== errors.NONE.code) return noCoordinator(errors.COORDINATOR_NOT_AVAILABLE)
   }
   const partition = partitionFor(key, image.topics.byName(topic.name)?.partitions.size ?? topic.partitionCount)

@@ -27,18 +27,12 @@ export const handler = defineHandler({
     if (hasNameless(request)) return failedWith(request, errors.UNKNOWN_SERVER_ERROR.code)
     const missing = topicsToCreate(request, context, services)
     if (missing.length === 0) return answer(request, context, services)
-    return services.controller.autoCreateTopics(missing).then(
-      (made) => {
-        for (const { name, errorCode, errorMessage } of made) {
-          if (errorCode !== 0) services.logger.warn(`topic ${name} was not created: ${errorMessage}`)
-        }
-        return answer(request, context, services)
-      },
-      (error: unknown) => {
-        services.logger.warn(`topics ${missing.join(', ')} were not created: ${String(error)}`)
-        return answer(request, context, services)
-      },
-    )
+    return services.autoTopics.create(missing).then((made) => {
+      for (const { name, errorCode, errorMessage } of made) {
+        if (errorCode !== 0) services.logger.warn(`topic ${name} was not created: ${errorMessage}`)
+      }
+      return answer(request, context, services)
+    })
   },
   failed: failedWith,
 })

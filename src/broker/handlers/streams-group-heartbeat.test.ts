@@ -21,7 +21,6 @@ function servicesFor(
   return {
     config: { get: () => protocols },
     image: { featureLevel: () => level },
-    quotas: { mutations: () => undefined },
     streamsTopics: { create: () => {}, failures: () => failures },
     groups: {
       streamsHeartbeat: async () => ({ response: { status }, topicsToCreate: [{}] }),

@@ -13,8 +13,6 @@ import { defineHandler, type RequestContext, type Services } from '../types.ts'
 
 /** How many topics that could not be made a member is told of. */
 const MAX_TOLD_FAILURES = 3
-/** The version of CreateTopics from which on what is beyond a quota is refused (KIP-599). */
-const STRICT_QUOTA = 6
 /** A topic that could not be made is not tried again for so many heartbeats. */
 const PAUSE_HEARTBEATS = 2
 
@@ -52,11 +50,10 @@ function topicsFault({ topology }: StreamsGroupHeartbeatRequest): string | undef
 function createTopics(
   { response, topicsToCreate }: StreamsHeartbeat,
   context: RequestContext,
-  { streamsTopics, quotas }: Services,
+  { streamsTopics }: Services,
 ): StreamsGroupHeartbeatResponseInput {
   // What is beyond the client's quota is not made; the heartbeat itself is not slowed down by that.
-  const mutations = quotas.mutations({ ...context, apiVersion: STRICT_QUOTA }, STRICT_QUOTA)
-  streamsTopics.create(topicsToCreate, PAUSE_HEARTBEATS * (response.heartbeatIntervalMs ?? 0), mutations)
+  streamsTopics.create(topicsToCreate, PAUSE_HEARTBEATS * (response.heartbeatIntervalMs ?? 0), context)
   const failures = streamsTopics.failures(topicsToCreate)
   if (failures.length === 0) return response
   const told = failures.slice(0, MAX_TOLD_FAILURES).map(([name, why]) => `${name} (${why})`)

@@ -1,5 +1,4 @@
 import type { BrokerConfig } from '../../config/broker-config.ts'
-import type { Controller } from '../../controller/controller.ts'
 import { SHARE_STATE_TOPIC } from '../../controller/topic-names.ts'
 import { ShareCoordinator } from '../../coordinator/share/share-coordinator.ts'
 import { shareCoordinatorConfig } from '../../coordinator/share/share-coordinator-config.ts'
@@ -8,9 +7,9 @@ import type { MetadataImage } from '../../metadata/image.ts'
 import type { MetadataDelta, MetadataPublisher } from '../../metadata/types.ts'
 import type { Logger } from '../../platform/logger.ts'
 import type { Platform } from '../../platform/platform.ts'
-import { errors } from '../../protocol/errors.ts'
 import { codecFromId } from '../../protocol/records/batch.ts'
 import type { ReplicaManager } from '../../replication/replica-manager.ts'
+import type { AutoTopics } from '../auto-topics.ts'
 import { ReplicaLog } from '../replica-log.ts'
 import { ShareError } from './share-error.ts'
 import { ShareFetcher } from './share-fetcher.ts'
@@ -33,10 +32,10 @@ export class ShareGroups implements MetadataPublisher {
     config: BrokerConfig,
     platform: Platform,
     logger: Logger,
-    controller: Controller,
+    image: MetadataImage,
     replicas: ReplicaManager,
+    autoTopics: AutoTopics,
   ) {
-    const { image } = controller
     const { time } = platform
     this.#image = image
     this.#logger = logger
@@ -54,7 +53,7 @@ export class ShareGroups implements MetadataPublisher {
     this.persister = new LocalPersister({
       shares: this.coordinator,
       hasTopic: (name) => image.topics.byName(name) !== undefined,
-      makeTopic: async (name) => (await controller.autoCreateTopics([name]))[0]?.errorCode ?? errors.NONE.code,
+      makeTopic: async (name) => (await autoTopics.create([name]))[0]!.errorCode,
       time,
     })
     this.settings = new ShareSettings(config, image)
