@@ -71,7 +71,8 @@ function plain(value: unknown, path: string, symbols: ReadonlyMap<string | numbe
   if (typeof value === 'boolean') return value
   if (typeof value === 'bigint') return String(value)
   // A producer id may be as small as any count; numbers are known by their field.
-  if (typeof value === 'number') return /(producerId|port)$/i.test(path) ? (symbols.get(value) ?? value) : value
+  if (typeof value === 'number')
+    return /(producerId|producerIdStart|brokerEpoch|port)$/i.test(path) ? (symbols.get(value) ?? value) : value
   if (typeof value === 'string') return withSymbols(value, symbols)
   if (Buffer.isBuffer(value)) return value.toString('hex')
   if (Array.isArray(value)) {

@@ -13,6 +13,7 @@ import { adminScenarios } from './scenarios/admin.ts'
 import { configValueScenarios } from './scenarios/config-values.ts'
 import { configScenarios } from './scenarios/configs.ts'
 import { consumerGroupScenarios } from './scenarios/consumer-groups.ts'
+import { controllerScenarios } from './scenarios/controllers.ts'
 import { featureLevelScenarios } from './scenarios/feature-levels.ts'
 import { connectionScenarios, frameScenariosOf, versionScenarioOf } from './scenarios/frames.ts'
 import { groupScenarios } from './scenarios/groups.ts'
@@ -46,8 +47,9 @@ const stories: readonly Scenario[] = [
   ...streamsGroupScenarios,
   ...streamsOffsetScenarios,
   ...featureLevelScenarios,
+  ...controllerScenarios,
 ]
-const compared = stories.map(({ api }) => api)
+const compared = stories.filter(({ listener }) => listener === undefined).map(({ api }) => api)
 const scenarios: readonly Scenario[] = [
   ...stories,
   ...connectionScenarios,
@@ -75,10 +77,16 @@ const overrides = {
 /** SaslHandshake, the ACLs, SaslAuthenticate, the delegation tokens, the SCRAM credentials: not served yet. */
 const SECURITY_KEYS = [17, 29, 30, 31, 36, 38, 39, 40, 41, 50, 51]
 
+interface VersionRange {
+  readonly minVersion: number
+  readonly maxVersion: number
+}
+
 let ottla: Broker
 let oracle: Broker
-/** What Ottla advertises, by API key. */
-const served = new Map<number, { minVersion: number; maxVersion: number }>()
+/** What Ottla advertises, by kind of listener and API key. */
+const advertised = { broker: new Map<number, VersionRange>(), controller: new Map<number, VersionRange>() }
+const served = advertised.broker
 const clusterIds = new Map<Broker, string>()
 const usedAllowances = new Set<RegExp>()
 
@@ -86,8 +94,8 @@ beforeAll(async () => {
   ottla = await startTarget({ overrides })
   oracle = await startOracle({ overrides })
   const probe = new Probe(ottla)
-  const versions = await probe.quietly('ApiVersions', 3, { clientSoftwareName: 'x', clientSoftwareVersion: '1' })
-  for (const entry of versions.apiKeys) served.set(entry.apiKey, entry)
+  for (const entry of await versionsAt(probe)) advertised.broker.set(entry.apiKey, entry)
+  for (const entry of await versionsAt(probe.toController())) advertised.controller.set(entry.apiKey, entry)
   probe.close()
   for (const broker of [ottla, oracle]) {
     const asker = new Probe(broker)
@@ -100,6 +108,11 @@ afterAll(async () => {
   await ottla?.stop()
   await oracle?.stop()
 })
+
+async function versionsAt(probe: Probe): Promise<(VersionRange & { readonly apiKey: number })[]> {
+  const software = { clientSoftwareName: 'x', clientSoftwareVersion: '1' }
+  return (await probe.quietly('ApiVersions', 3, software)).apiKeys
+}
 
 /** On a busy machine a broker that does not answer soon may be slow rather than silent. */
 const PATIENCE = 10
@@ -166,7 +179,7 @@ function versionsOf(scenario: Scenario): number[] {
 describe('the same requests to Ottla and to Apache Kafka', () => {
   for (const [index, scenario] of scenarios.entries()) {
     test.each(versionsOf(scenario))(`${scenario.api} v%i: ${scenario.title}`, async (version) => {
-      const range = served.get(apis[scenario.api].key)
+      const range = advertised[scenario.listener ?? 'broker'].get(apis[scenario.api].key)
       expect(range, `${scenario.api} is advertised`).toBeDefined()
       expect(version).toBeLessThanOrEqual(range!.maxVersion)
       expect(version).toBeGreaterThanOrEqual(range!.minVersion)
@@ -176,16 +189,18 @@ describe('the same requests to Ottla and to Apache Kafka', () => {
 
   test('Ottla advertises what Apache Kafka does, except for security, with older versions beside', async () => {
     const probe = new Probe(oracle)
-    const theirs = await probe.quietly('ApiVersions', 3, { clientSoftwareName: 'x', clientSoftwareVersion: '1' })
-    probe.close()
-    for (const { apiKey, minVersion, maxVersion } of theirs.apiKeys) {
-      const ours = served.get(apiKey)
-      if (!ours && SECURITY_KEYS.includes(apiKey)) continue
-      expect(ours, `API ${apiKey}`).toMatchObject({ maxVersion })
-      expect(ours!.minVersion, `API ${apiKey}`).toBeLessThanOrEqual(minVersion)
+    for (const kind of ['broker', 'controller'] as const) {
+      const theirs = await versionsAt(kind === 'broker' ? probe : probe.toController())
+      for (const { apiKey, minVersion, maxVersion } of theirs) {
+        const ours = advertised[kind].get(apiKey)
+        if (!ours && SECURITY_KEYS.includes(apiKey)) continue
+        expect(ours, `API ${apiKey} of a ${kind}`).toMatchObject({ maxVersion })
+        expect(ours!.minVersion, `API ${apiKey} of a ${kind}`).toBeLessThanOrEqual(minVersion)
+      }
+      const known = new Set(theirs.map(({ apiKey }) => apiKey))
+      expect([...advertised[kind].keys()].filter((key) => !known.has(key))).toEqual([])
     }
-    const known = new Set(theirs.apiKeys.map((entry: { apiKey: number }) => entry.apiKey))
-    expect([...served.keys()].filter((key) => !known.has(key))).toEqual([])
+    probe.close()
   })
 
   test('every API that Ottla advertises has a scenario, in every version that both serve', () => {
@@ -194,7 +209,7 @@ describe('the same requests to Ottla and to Apache Kafka', () => {
     )
     const missing: string[] = []
     for (const name of Object.keys(apis) as ApiName[]) {
-      const range = served.get(apis[name].key)
+      const range = served.get(apis[name].key) ?? advertised.controller.get(apis[name].key)
       if (!range) continue
       for (let version = range.minVersion; version <= range.maxVersion; version++) {
         if (includesVersion(apis[name].kafkaVersions, version) && !told.has(`${name} ${version}`))

@@ -44,10 +44,12 @@ export class Probe {
   readonly #forks: Probe[] = []
 
   readonly #answerWithinMs: number
+  readonly #port: number
 
-  constructor(broker: Broker, answerWithinMs: number = ANSWER_WITHIN_MS) {
+  constructor(broker: Broker, answerWithinMs: number = ANSWER_WITHIN_MS, port: number = broker.port) {
     this.broker = broker
     this.#answerWithinMs = answerWithinMs
+    this.#port = port
     this.learn(broker.port, '<port>')
     this.learn(broker.home.controllerPort, '<controller port>')
     this.learn(broker.dataDir, '<log dir>')
@@ -98,7 +100,16 @@ export class Probe {
 
   /** A second connection to the same broker, writing in the same transcript with the same symbols; closed with the first. */
   fork(): Probe {
-    const other = new Probe(this.broker)
+    return this.#forkTo(this.#port)
+  }
+
+  /** Like `fork`, to the listener where brokers and controllers ask the controller. */
+  toController(): Probe {
+    return this.#forkTo(this.broker.home.controllerPort)
+  }
+
+  #forkTo(port: number): Probe {
+    const other = new Probe(this.broker, this.#answerWithinMs, port)
     Object.defineProperty(other, 'transcript', { value: this.transcript })
     Object.defineProperty(other, 'symbols', { value: this.symbols })
     this.#forks.push(other)
@@ -141,7 +152,7 @@ export class Probe {
   }
 
   async #connect(): Promise<RawConnection> {
-    if (!this.#connection?.open) this.#connection = await RawConnection.open('127.0.0.1', this.broker.port)
+    if (!this.#connection?.open) this.#connection = await RawConnection.open('127.0.0.1', this.#port)
     return this.#connection
   }
 }

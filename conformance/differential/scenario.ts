@@ -9,6 +9,8 @@ import type { ApiName, Body, Probe } from './probe.ts'
 export interface Scenario {
   readonly title: string
   readonly api: ApiName
+  /** Where it is asked ['broker']. */
+  readonly listener?: 'controller'
   /** Only from or up to these versions. */
   readonly from?: number
   readonly to?: number

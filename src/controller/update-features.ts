@@ -1,5 +1,12 @@
-import { ELIGIBLE_LEADER_REPLICAS, KRAFT_VERSION, METADATA_VERSION, supportedFeatures } from '../metadata/features.ts'
+import {
+  CONTROLLER_REGISTRATION_LEVEL,
+  ELIGIBLE_LEADER_REPLICAS,
+  KRAFT_VERSION,
+  METADATA_VERSION,
+  supportedFeatures,
+} from '../metadata/features.ts'
 import { type MetadataRecord, metadataRecord } from '../metadata/records.ts'
+import type { SupportedFeature } from '../metadata/types.ts'
 import type { UpdateFeaturesRequest, UpdateFeaturesResponse } from '../protocol/messages/update-features.ts'
 import { type Decision, type DecisionContext, OK, outcomeOf, Refusal } from './result.ts'
 
@@ -71,17 +78,26 @@ function featureRecords(
   return [metadataRecord('FeatureLevel', { name: feature, featureLevel: level })]
 }
 
-function reasonNotSupported(context: DecisionContext, feature: string, level: number): string | undefined {
+/** Every node must understand what all of them are to use, and those of the quorum must have said so. */
+function reasonNotSupported({ head, config, nodeId }: DecisionContext, feature: string, level: number) {
+  const outside = (what: string, features: readonly SupportedFeature[]): string | undefined => {
+    const range = features.find(({ name }) => name === feature)
+    return outsideRange(what, level, range?.minSupportedVersion ?? 0, range?.maxSupportedVersion ?? 0)
+  }
   const own = supportedFeatures.find(({ name }) => name === feature)
-  const local = outsideRange(`Local controller ${context.nodeId}`, level, own?.minVersion ?? 0, own?.maxVersion ?? 0)
+  const local = outsideRange(`Local controller ${nodeId}`, level, own?.minVersion ?? 0, own?.maxVersion ?? 0)
   if (local !== undefined) return local
-  for (const broker of context.head.brokers.values()) {
-    const range = broker.features.find(({ name }) => name === feature)
-    const { minSupportedVersion = 0, maxSupportedVersion = 0 } = range ?? {}
-    const reason = outsideRange(`Broker ${broker.id}`, level, minSupportedVersion, maxSupportedVersion)
+  for (const { id, features } of head.brokers.values()) {
+    const reason = outside(`Broker ${id}`, features)
     if (reason !== undefined) return reason
   }
-  return undefined
+  if (head.featureLevel(METADATA_VERSION) < CONTROLLER_REGISTRATION_LEVEL) return undefined
+  for (const { id, features } of head.controllers.values()) {
+    const reason = id === nodeId ? undefined : outside(`Controller ${id}`, features)
+    if (reason !== undefined) return reason
+  }
+  const silent = config.quorumVoters.find(({ id }) => id !== nodeId && !head.controllers.has(id))
+  return silent && `controller ${silent.id} has not registered, and may not support this feature`
 }
 
 function outsideRange(what: string, level: number, min: number, max: number): string | undefined {
