@@ -145,14 +145,14 @@ function addPartitions(context: DecisionContext, asked: Topic): MetadataRecord[]
   const factor = topic.partitions.get(0)?.replicas.length ?? 1
   const placed =
     asked.assignments === null
-      ? placeMore(context, existing, additional, factor)
+      ? placeMore(context, additional, factor)
       : asked.assignments.map(({ brokerIds }, index) => placeAsAsked(context, brokerIds, factor, existing + index))
   const version = partitionRecordVersion(head)
   return placed.map((partition, index) => partitionRecord(firstState(topic.id, existing + index, partition), version))
 }
 
-function placeMore(context: DecisionContext, first: number, count: number, factor: number): NewPartition[] {
-  const placed = placePartitions(context.head, first, count, factor)
+function placeMore(context: DecisionContext, count: number, factor: number): NewPartition[] {
+  const placed = placePartitions(context, count, factor)
   if (placed.every((partition) => partition.isr.length > 0)) return placed
   throw new Refusal(
     'INVALID_REPLICATION_FACTOR',

@@ -161,13 +161,13 @@ function placeTopic(context: DecisionContext, topic: NewTopic): NewPartition[] {
   if (topic.numPartitions < -1 || topic.numPartitions === 0) {
     throw new Refusal('INVALID_PARTITIONS', 'Number of partitions was set to an invalid non-positive value.')
   }
-  const { config, head } = context
+  const { config } = context
   const count = topic.numPartitions === -1 ? config.get('num.partitions') : topic.numPartitions
   const factor = topic.replicationFactor === -1 ? config.get('default.replication.factor') : topic.replicationFactor
   const refusal = (why: string) =>
     new Refusal('INVALID_REPLICATION_FACTOR', `Unable to replicate the partition ${factor} time(s): ${why}`)
   try {
-    const placed = placePartitions(head, 0, count, factor)
+    const placed = placePartitions(context, count, factor)
     if (placed.every((partition) => partition.isr.length > 0)) return placed
   } catch (error) {
     if (error instanceof Refusal) throw refusal(error.message)

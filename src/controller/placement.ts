@@ -1,7 +1,8 @@
 import type { MetadataImage } from '../metadata/image.ts'
 import type { BrokerImage, PartitionImage } from '../metadata/types.ts'
 import { defaultDirectory } from './directories.ts'
-import { Refusal } from './result.ts'
+import { type DecisionContext, Refusal } from './result.ts'
+import { StripedPlacer } from './striped-placer.ts'
 
 /** A broker that can lead. */
 export function isActive(broker: BrokerImage | undefined): boolean {
@@ -15,34 +16,23 @@ export interface NewPartition {
   readonly directories: readonly string[]
 }
 
-/**
- * Places `count` partitions on the unfenced brokers, going round from partition `first`.
- * Throws Refusal INVALID_REPLICATION_FACTOR in Apache Kafka's words.
- */
+/** Places `count` partitions. Throws Refusal INVALID_REPLICATION_FACTOR in Apache Kafka's words. */
 export function placePartitions(
-  head: MetadataImage,
-  first: number,
+  { head, random }: Pick<DecisionContext, 'head' | 'random'>,
   count: number,
   replicationFactor: number,
 ): NewPartition[] {
-  const all = [...head.brokers.values()].sort((a, b) => a.id - b.id)
-  const usable = all.filter((broker) => !broker.fenced)
-  if (usable.length === 0) {
+  const placer = new StripedPlacer([...head.brokers.values()], random)
+  if (placer.unfenced === 0) {
     throw placementRefusal('All brokers are currently fenced, or have all their log directories cordoned.')
   }
-  if (replicationFactor > all.length) {
+  if (replicationFactor > placer.total) {
     throw placementRefusal(
-      `The target replication factor of ${replicationFactor} cannot be reached because only ${all.length} broker(s) ` +
+      `The target replication factor of ${replicationFactor} cannot be reached because only ${placer.total} broker(s) ` +
         'are registered or some brokers have all their log directories cordoned.',
     )
   }
-  const order = [...usable, ...all.filter((broker) => broker.fenced)]
-  const placed: NewPartition[] = []
-  for (let partition = first; partition < first + count; partition++) {
-    const replicas = order.map((_, i) => order[(partition + i) % order.length]!.id).slice(0, replicationFactor)
-    placed.push(newPartition(head, replicas))
-  }
-  return placed
+  return Array.from({ length: count }, () => newPartition(head, placer.place(replicationFactor)))
 }
 
 function placementRefusal(text: string): Refusal {
