@@ -411,6 +411,15 @@ export class Partition implements LedPartition {
     return this.#leading.lowWatermark >= offset ? errors.NONE : this.#deletions.wait(offset, timeoutMs)
   }
 
+  /**
+   * Resolves with NONE once all before `offset` is committed, however long that takes, or with NOT_LEADER_OR_FOLLOWER or
+   * KAFKA_STORAGE_ERROR where this broker cannot tell any more.
+   */
+  async whenCommitted(offset: number): Promise<KafkaError> {
+    if (this.#leading === undefined || !this.#mayWait) return errors.NOT_LEADER_OR_FOLLOWER
+    return this.log.highWatermark >= offset ? errors.NONE : this.#acks.wait(offset, Number.POSITIVE_INFINITY)
+  }
+
   /** As `deleteRecordsBefore` answers it; undefined where this broker does not lead. */
   get lowWatermark(): number | undefined {
     return this.#leading?.lowWatermark
