@@ -38,6 +38,7 @@ import { allocateProducerIds, type ProducerIdBlock } from './allocate-producer-i
 import { alterConfigs, incrementalAlterConfigs, type ResourceResult } from './alter-configs.ts'
 import { alterPartition } from './alter-partition.ts'
 import { assignDirectories } from './assign-directories.ts'
+import { balanceLeaders, electUncleanLeaders } from './background-elections.ts'
 import { fenceStaleBroker, type HeartbeatReply, heartbeat, heartbeatDirectories } from './broker-heartbeat.ts'
 import { createPartitions, deleteTopics } from './change-topics.ts'
 import { alterClientQuotas } from './client-quotas.ts'
@@ -50,7 +51,7 @@ import { alterReassignments } from './reassignments.ts'
 import { type RegistrationContext, registerBroker } from './register-broker.ts'
 import { registerController } from './register-controller.ts'
 import { activationRecords, leadershipRecords, type NodeRegistration, registrationRecords } from './registration.ts'
-import { type Decision, MAX_RECORDS_PER_REQUEST, type MutationQuota } from './result.ts'
+import { type Decision, type DecisionContext, MAX_RECORDS_PER_REQUEST, type MutationQuota } from './result.ts'
 import { BrokerSessions } from './sessions.ts'
 import { unregisterRecords } from './unregister-broker.ts'
 import { updateFeatures } from './update-features.ts'
@@ -159,6 +160,7 @@ export class Controller {
         this.#head = new MetadataImage()
         this.#resetHead()
         this.#startSessions()
+        this.#startElections()
         this.#onActivation?.()
       },
       (error) => this.#onActivation?.(error),
@@ -184,6 +186,16 @@ export class Controller {
       if (lateMs > periodMs) sessions.excuse(lateMs, platform.time.monotonicMs())
       return this.#inBackground(this.#decide(fenceStaleBroker), false)
     })
+  }
+
+  #startElections(): void {
+    const { config } = this.#options
+    const repeat = (periodMs: number, decide: (context: DecisionContext) => Decision<boolean>) =>
+      this.#tasks.start(periodMs, () => this.#inBackground(this.#decide(decide), false))
+    if (config.get('auto.leader.rebalance.enable')) {
+      repeat(config.get('leader.imbalance.check.interval.seconds') * 1000, balanceLeaders)
+    }
+    repeat(config.get('unclean.leader.election.interval.ms'), electUncleanLeaders)
   }
 
   /** A decision that nobody waits for: where the leadership or the log is lost, whoever leads next decides it again. */

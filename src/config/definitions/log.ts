@@ -34,7 +34,7 @@ export const topicDefaultSettings = {
     'In-sync replicas that a write with acks=all needs.'),
   'num.partitions': int(1, atLeast(1), 'medium', 'read-only', 'works',
     'Partitions of a topic that is created without saying how many.'),
-  'unclean.leader.election.enable': boolean(false, null, 'high', 'cluster-wide', 'ignored',
+  'unclean.leader.election.enable': boolean(false, null, 'high', 'cluster-wide', 'works',
     'Whether a replica that is not in sync may lead where no other is left, losing records.'),
 } as const
 

@@ -4,7 +4,7 @@ import { atLeast } from '../validators.ts'
 /** Replica fetchers, in-sync replicas and leader elections. */
 // biome-ignore format: a table reads best with one setting in one place
 export const replicationSettings = {
-  'auto.leader.rebalance.enable': boolean(true, null, 'high', 'read-only', 'ignored',
+  'auto.leader.rebalance.enable': boolean(true, null, 'high', 'read-only', 'works',
     'Whether leadership moves back to preferred replicas in the background.'),
   'controller.socket.timeout.ms': int(30000, null, 'medium', 'read-only', 'works',
     'Socket timeout of connections between the controller and brokers.'),
@@ -14,7 +14,7 @@ export const replicationSettings = {
     'Finished waiting fetches are swept after this many.'),
   'follower.fetch.last.tiered.offset.enable': boolean(false, null, 'medium', 'cluster-wide', 'ignored',
     'Whether an empty follower starts at the first offset not yet tiered.'),
-  'leader.imbalance.check.interval.seconds': long(300n, atLeast(1), 'high', 'read-only', 'ignored',
+  'leader.imbalance.check.interval.seconds': long(300n, atLeast(1), 'high', 'read-only', 'works',
     'Time between two checks for partitions not led by their preferred replica.'),
   'num.replica.alter.log.dirs.threads': int(null, null, 'high', 'read-only', 'ignored',
     'Threads that move replicas between directories; a broker here runs on one event loop.'),

@@ -80,7 +80,7 @@ export const topicSettings = {
     'Random part taken off segment.ms so that partitions do not roll together.'),
   'segment.ms': long(604800000n, atLeast(1), 'medium', 'resource', 'works',
     'Age at which the active segment is closed.'),
-  'unclean.leader.election.enable': boolean(false, null, 'medium', 'resource', 'ignored',
+  'unclean.leader.election.enable': boolean(false, null, 'medium', 'resource', 'works',
     'Whether a replica that is not in sync may lead where no other is left, losing records.'),
 } as const
 

@@ -84,7 +84,7 @@ export const serverSettings = {
     'What this node is: broker, controller, or both.'),
   'server.max.startup.time.ms': internal(long(LONG_MAX, atLeast(0), 'medium', 'read-only', 'ignored',
     'A server that takes longer than this to start gives up.')),
-  'unclean.leader.election.interval.ms': internal(long(300000n, atLeast(1), 'medium', 'read-only', 'ignored',
+  'unclean.leader.election.interval.ms': internal(long(300000n, atLeast(1), 'medium', 'read-only', 'works',
     'Time between two looks for partitions that need such an election.')),
   'unstable.api.versions.enable': internal(boolean(false, null, 'high', 'read-only', 'ignored',
     'Whether versions of APIs that are still in development are served.')),
