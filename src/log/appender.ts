@@ -28,7 +28,11 @@ export class Appender {
     this.#state = state
     this.queue = new AppendQueue({
       written: (group) => this.#onWritten(group),
-      synced: (group) => this.flusher.onSynced(group[0]!.segment, group[group.length - 1]!.nextOffset),
+      synced: (group) => {
+        const { segment, nextOffset } = group.at(-1)!
+        this.#state.logEndOffset = nextOffset
+        this.flusher.onSynced(segment, nextOffset)
+      },
       writeFailed: (error, failed) => this.#onWriteFailed(error, failed),
       syncFailed: (error) => {
         state.goOffline(`sync failed: ${messageOf(error)}`)
@@ -189,7 +193,6 @@ export class Appender {
     let undoCount = 0
     for (const append of group) {
       this.#addToIndex(append)
-      state.logEndOffset = append.nextOffset
       undoCount += append.undoCount
       if (append.mustSync) mustSync = true
     }
@@ -197,8 +200,11 @@ export class Appender {
     state.producers.settle(undoCount)
     if (this.queue.staged.length === 0) this.#writtenEpochs = undefined
     this.flusher.closeFull()
-    if (!mustSync) this.flusher.schedule()
-    return mustSync
+    // What must be synced is part of the log only then: nobody may read, or rely on, what a crash would take back.
+    if (mustSync) return true
+    state.logEndOffset = group.at(-1)!.nextOffset
+    this.flusher.schedule()
+    return false
   }
 
   #addToIndex({ segment, buffers, aborted }: StagedAppend): void {

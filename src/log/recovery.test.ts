@@ -214,6 +214,20 @@ describe('durability', () => {
     expect(await valuesOf(openLog(environment))).toEqual(['a', 'b'])
   })
 
+  it('comes before anybody reads with flush.messages=1', async () => {
+    const environment = testEnvironment()
+    const log = openLog(environment, { flushMessages: 1 })
+    let finishSync = () => {}
+    environment.disk.delay = (operation) =>
+      operation === 'sync' ? new Promise<void>((resolve) => (finishSync = resolve)) : undefined
+    const append = log.append([batchOf(['a'])], CLIENT)
+    await environment.time.advance(0)
+    expect(log.logEndOffset).toBe(0)
+    finishSync()
+    await append
+    expect(log.logEndOffset).toBe(1)
+  })
+
   it('comes within flush.ms', async () => {
     const environment = testEnvironment()
     const log = openLog(environment, { flushMs: 50 })

@@ -1,4 +1,5 @@
 import type { DirectoryLock, Disk, DiskEntry, DiskFile, DiskStat } from './disk.ts'
+import { MemoryInode } from './memory-inode.ts'
 
 class DiskError extends Error {
   readonly code: string
@@ -9,16 +10,29 @@ class DiskError extends Error {
   }
 }
 
-class Inode {
-  data = Buffer.alloc(0)
-  /** What a power failure leaves; kept up to date by sync. */
-  durable = Buffer.alloc(0)
-}
-
 type Fault = (operation: DiskOperation, path: string) => string | undefined
 
 /** The operations that a fault can be planted in. */
 export type DiskOperation = 'open' | 'read' | 'write' | 'sync' | 'truncate' | 'rename' | 'remove' | 'replace'
+
+/** What a name stood for before a change; `undefined` for nothing. */
+interface NameChange {
+  readonly files: readonly (readonly [path: string, before: MemoryInode | undefined])[]
+  readonly directories: readonly (readonly [path: string, wasThere: boolean])[]
+}
+
+/** How much is left of what was not synced. */
+export interface CrashRemains {
+  /** Whether what is left is on stable storage now; otherwise, as after the end of a process alone, it still is not. */
+  readonly isSynced: boolean
+  /**
+   * Of the changes of a file since its last sync, how many are there after the crash, the oldest first: 0 to `changes`.
+   * A fraction is the part of the next write that is there, too: 2.5 keeps two changes and half the third.
+   */
+  readonly kept: (path: string, changes: number) => number
+  /** The same of creations, renames and removals since the last sync of a directory or file: whole numbers. */
+  readonly keptNames: (changes: number) => number
+}
 
 /**
  * A disk in memory, for tests: full disks, I/O errors and crashes at will.
@@ -28,9 +42,15 @@ export type DiskOperation = 'open' | 'read' | 'write' | 'sync' | 'truncate' | 'r
 export class MemoryDisk implements Disk {
   fault: Fault = () => undefined
   capacityBytes = Number.POSITIVE_INFINITY
-  readonly #files = new Map<string, Inode>()
+  /** Told of every operation that changes something, once it is done and before the caller goes on. */
+  onChange: (operation: DiskOperation, path: string, sizeBytes: number) => void = () => {}
+  /** What reads, writes and syncs that may take long wait for; undefined for nothing. */
+  delay: (operation: DiskOperation, path: string) => Promise<void> | undefined = () => undefined
+  readonly #files = new Map<string, MemoryInode>()
   readonly #directories = new Set<string>(['/'])
   readonly #locks = new Set<string>()
+  /** Oldest first. */
+  #unsyncedNames: NameChange[] = []
 
   check(operation: DiskOperation, path: string): void {
     const code = this.fault(operation, path)
@@ -39,19 +59,74 @@ export class MemoryDisk implements Disk {
 
   usedBytes(): number {
     let used = 0
-    for (const inode of this.#files.values()) used += inode.data.length
+    for (const inode of this.#files.values()) used += inode.sizeBytes
     return used
+  }
+
+  /** Bytes that may still be written. */
+  get roomBytes(): number {
+    return Number.isFinite(this.capacityBytes) ? this.capacityBytes - this.usedBytes() : Number.POSITIVE_INFINITY
   }
 
   /** A power failure: what was not synced is lost, up to `keep(path)` bytes of it (0 by default), and locks go. */
   crash(keep: (path: string, unsyncedBytes: number) => number = () => 0): void {
     for (const [path, inode] of this.#files) {
-      const unsynced = Math.max(0, inode.data.length - inode.durable.length)
-      const kept = inode.data.subarray(inode.durable.length, inode.durable.length + keep(path, unsynced))
-      inode.data = Buffer.concat([inode.durable, kept])
-      inode.durable = inode.data
+      const written = inode.content()
+      inode.undo(0)
+      const { sizeBytes } = inode
+      const unsynced = Math.max(0, written.length - sizeBytes)
+      const kept = written.subarray(sizeBytes, sizeBytes + keep(path, unsynced))
+      if (kept.length > 0) inode.write([kept], sizeBytes)
+      inode.settle()
     }
     this.#locks.clear()
+  }
+
+  /**
+   * The disk as a crash leaves it. This one stays as it is, for those who have not noticed: what they do to it from now on
+   * is lost.
+   */
+  afterCrash({ kept, keptNames, isSynced }: CrashRemains): MemoryDisk {
+    const after = new MemoryDisk()
+    after.capacityBytes = this.capacityBytes
+    const files = new Map(this.#files)
+    for (const directory of this.#directories) after.#directories.add(directory)
+    const names = this.#unsyncedNames
+    const namesKept = keptNames(names.length)
+    for (let index = names.length - 1; index >= namesKept; index--) {
+      const { files: inodes, directories } = names[index]!
+      for (const [path, before] of inodes) before === undefined ? files.delete(path) : files.set(path, before)
+      for (const [path, wasThere] of directories) {
+        if (wasThere) after.#directories.add(path)
+        else after.#directories.delete(path)
+      }
+    }
+    const copies = new Map<MemoryInode, MemoryInode>()
+    for (const [path, inode] of files) {
+      let copy = copies.get(inode)
+      if (copy === undefined) {
+        copy = inode.copy()
+        copy.undo(kept(path, copy.unsyncedChanges))
+        if (isSynced) copy.settle()
+        copies.set(inode, copy)
+      }
+      after.#files.set(path, copy)
+    }
+    // What names stood for before cannot be told of the copies: a journal has them by the time of the next start.
+    return after
+  }
+
+  /** Makes the names durable, as a journal does with every sync. */
+  syncNames(): void {
+    if (this.#unsyncedNames.length > 0) this.#unsyncedNames = []
+  }
+
+  /** Names that are about to change. */
+  #note(paths: readonly string[], directories: readonly string[] = []): void {
+    this.#unsyncedNames.push({
+      files: paths.map((path) => [path, this.#files.get(path)] as const),
+      directories: directories.map((path) => [path, this.#directories.has(path)] as const),
+    })
   }
 
   open(path: string, mode: 'read' | 'write' | 'create'): DiskFile {
@@ -59,8 +134,10 @@ export class MemoryDisk implements Disk {
     let inode = this.#files.get(path)
     if (!inode) {
       if (mode !== 'create' || !this.#directories.has(parentOf(path))) throw new DiskError('ENOENT', path)
-      inode = new Inode()
+      inode = new MemoryInode()
+      this.#note([path])
       this.#files.set(path, inode)
+      this.onChange('open', path, 0)
     }
     return new MemoryFile(this, path, inode)
   }
@@ -71,12 +148,7 @@ export class MemoryDisk implements Disk {
 
   stat(path: string): DiskStat | undefined {
     const inode = this.#files.get(path)
-    if (inode)
-      return {
-        sizeBytes: inode.data.length,
-        modifiedMs: 0,
-        isDirectory: false,
-      }
+    if (inode) return { sizeBytes: inode.sizeBytes, modifiedMs: 0, isDirectory: false }
     return this.#directories.has(path) ? { sizeBytes: 0, modifiedMs: 0, isDirectory: true } : undefined
   }
 
@@ -93,57 +165,77 @@ export class MemoryDisk implements Disk {
   }
 
   makeDirectory(path: string): void {
-    for (let at = path; at !== '/' && at !== '' && at !== '.'; at = parentOf(at)) this.#directories.add(at)
+    const added: string[] = []
+    for (let at = path; at !== '/' && at !== '' && at !== '.'; at = parentOf(at)) {
+      if (!this.#directories.has(at)) added.push(at)
+    }
+    if (added.length === 0) return
+    this.#note([], added)
+    for (const directory of added) this.#directories.add(directory)
+    this.onChange('open', path, 0)
   }
 
   rename(from: string, to: string): void {
     this.check('rename', from)
     if (!this.exists(from)) throw new DiskError('ENOENT', from)
-    for (const path of [...this.#files.keys()]) {
-      if (path !== from && !path.startsWith(`${from}/`)) continue
-      this.#files.set(to + path.slice(from.length), this.#files.get(path)!)
+    const isMoved = (path: string) => path === from || path.startsWith(`${from}/`)
+    const files = [...this.#files.keys()].filter(isMoved)
+    const directories = [...this.#directories].filter(isMoved)
+    const moved = (path: string) => to + path.slice(from.length)
+    this.#note([...files, ...files.map(moved)], [...directories, ...directories.map(moved)])
+    for (const path of files) {
+      this.#files.set(moved(path), this.#files.get(path)!)
       this.#files.delete(path)
     }
-    for (const path of [...this.#directories]) {
-      if (path !== from && !path.startsWith(`${from}/`)) continue
-      this.#directories.add(to + path.slice(from.length))
+    for (const path of directories) {
+      this.#directories.add(moved(path))
       this.#directories.delete(path)
     }
+    this.onChange('rename', from, 0)
   }
 
   remove(path: string): void {
     this.check('remove', path)
+    if (!this.#files.has(path)) return
+    this.#note([path])
     this.#files.delete(path)
+    this.onChange('remove', path, 0)
   }
 
   removeTree(path: string): void {
     this.check('remove', path)
-    for (const file of [...this.#files.keys()]) {
-      if (file === path || file.startsWith(`${path}/`)) this.#files.delete(file)
-    }
-    for (const directory of [...this.#directories]) {
-      if (directory === path || directory.startsWith(`${path}/`)) this.#directories.delete(directory)
-    }
+    const isBelow = (each: string) => each === path || each.startsWith(`${path}/`)
+    const files = [...this.#files.keys()].filter(isBelow)
+    const directories = [...this.#directories].filter(isBelow)
+    this.#note(files, directories)
+    for (const file of files) this.#files.delete(file)
+    for (const directory of directories) this.#directories.delete(directory)
+    this.onChange('remove', path, 0)
   }
 
   readFile(path: string): Buffer {
     this.check('read', path)
     const inode = this.#files.get(path)
     if (!inode) throw new DiskError('ENOENT', path)
-    return Buffer.from(inode.data)
+    return inode.content()
   }
 
   replaceFile(path: string, data: Buffer): void {
     this.check('replace', path)
-    if (this.usedBytes() + data.length > this.capacityBytes) throw new DiskError('ENOSPC', path)
+    if (data.length > this.roomBytes) throw new DiskError('ENOSPC', path)
     if (!this.#directories.has(parentOf(path))) throw new DiskError('ENOENT', path)
-    const inode = new Inode()
-    inode.data = Buffer.from(data)
-    inode.durable = inode.data
+    const inode = new MemoryInode()
+    inode.write([data], 0)
+    inode.settle()
     this.#files.set(path, inode)
+    this.syncNames()
+    this.onChange('replace', path, data.length)
   }
 
-  syncDirectory(): void {}
+  syncDirectory(path: string): void {
+    this.syncNames()
+    this.onChange('sync', path, 0)
+  }
 
   absolutePath(path: string): string {
     return path.startsWith('/') ? path : `/${path}`
@@ -167,59 +259,71 @@ export class MemoryDisk implements Disk {
 class MemoryFile implements DiskFile {
   readonly path: string
   readonly #disk: MemoryDisk
-  readonly #inode: Inode
+  readonly #inode: MemoryInode
 
-  constructor(disk: MemoryDisk, path: string, inode: Inode) {
+  constructor(disk: MemoryDisk, path: string, inode: MemoryInode) {
     this.#disk = disk
     this.path = path
     this.#inode = inode
   }
 
   sizeBytes(): number {
-    return this.#inode.data.length
+    return this.#inode.sizeBytes
   }
 
   readSync(target: Buffer, positionBytes: number): number {
     this.#disk.check('read', this.path)
-    return this.#inode.data.copy(target, 0, positionBytes)
+    return this.#inode.read(target, positionBytes)
   }
 
   async read(target: Buffer, positionBytes: number): Promise<number> {
+    const delay = this.#disk.delay('read', this.path)
+    if (delay !== undefined) await delay
     return this.readSync(target, positionBytes)
   }
 
   writeSync(chunks: readonly Buffer[], positionBytes: number): void {
     this.#disk.check('write', this.path)
-    const bytes = Buffer.concat(chunks)
-    const growth = Math.max(0, positionBytes + bytes.length - this.#inode.data.length)
-    const room = this.#disk.capacityBytes - this.#disk.usedBytes()
-    const fits = growth <= room ? bytes : bytes.subarray(0, Math.max(0, bytes.length - (growth - room)))
-    const size = Math.max(this.#inode.data.length, positionBytes + fits.length)
-    const data = Buffer.alloc(size)
-    this.#inode.data.copy(data)
-    fits.copy(data, positionBytes)
-    this.#inode.data = data
-    if (fits.length < bytes.length) throw new DiskError('ENOSPC', this.path)
+    const sizeBytes = chunks.reduce((sum, chunk) => sum + chunk.length, 0)
+    const growth = Math.max(0, positionBytes + sizeBytes - this.#inode.sizeBytes)
+    const room = this.#disk.roomBytes
+    if (growth <= room) {
+      this.#inode.write(chunks, positionBytes)
+      this.#disk.onChange('write', this.path, sizeBytes)
+      return
+    }
+    this.#inode.write([Buffer.concat(chunks).subarray(0, Math.max(0, sizeBytes - (growth - room)))], positionBytes)
+    throw new DiskError('ENOSPC', this.path)
   }
 
   async write(chunks: readonly Buffer[], positionBytes: number): Promise<void> {
     this.writeSync(chunks, positionBytes)
+    const delay = this.#disk.delay('write', this.path)
+    if (delay !== undefined) await delay
   }
 
   truncate(sizeBytes: number): void {
     this.#disk.check('truncate', this.path)
-    const data = Buffer.alloc(sizeBytes)
-    this.#inode.data.copy(data)
-    this.#inode.data = data
+    this.#inode.truncate(sizeBytes)
+    this.#disk.onChange('truncate', this.path, sizeBytes)
   }
 
   async sync(): Promise<void> {
-    this.syncNow()
+    const { changes } = this.#inode
+    const delay = this.#disk.delay('sync', this.path)
+    if (delay !== undefined) await delay
+    this.#sync(changes)
   }
 
   syncNow(): void {
+    this.#sync(this.#inode.changes)
+  }
+
+  #sync(changes: number): void {
     this.#disk.check('sync', this.path)
-    this.#inode.durable = Buffer.from(this.#inode.data)
+    this.#inode.settle(changes)
+    this.#disk.syncNames()
+    this.#disk.onChange('sync', this.path, this.#inode.sizeBytes)
   }
 
   close(): void {}

@@ -23,9 +23,17 @@ type Accept = (connection: Connection) => void
 export class MemoryNetwork {
   /** How long the next message takes. */
   delayMs: (from: string, to: string) => number = () => 0
+  /** How long it takes to find out that a host cannot be reached. */
+  connectTimeoutMs = 0
+  /** Runs what brings something to a host: bytes, the end of a connection, a new one. */
+  deliver: (host: string, run: () => void) => void = (_, run) => run()
+  /** Told of bytes as they are handed over, with the ports of the connection's two ends. */
+  onBytes: (from: string, to: string, chunk: Buffer, connection: number, isRequest: boolean) => void = () => {}
   readonly time: Time
   readonly #listeners = new Map<string, Accept>()
   readonly #cut = new Set<string>()
+  /** Hosts whose process is stopped: nothing is handed to it. */
+  readonly #held = new Set<string>()
   readonly #links = new Set<Link>()
   #lastPort = 20_000
 
@@ -60,14 +68,45 @@ export class MemoryNetwork {
     link.onEnd = () => this.#links.delete(link)
     this.time.after(this.delayMs(from, to.host), () => {
       const accept = this.#listeners.get(`${to.host}:${to.port}`)
-      if (this.isCut(from, to.host) || this.isCut(to.host, from)) link.fail(new NetworkError('ETIMEDOUT', to.host))
+      const isUnreachable = this.isCut(from, to.host) || this.isCut(to.host, from) || this.isHeld(to.host)
+      if (isUnreachable) this.#failLate(link, new NetworkError('ETIMEDOUT', to.host))
       else if (accept === undefined) link.fail(new NetworkError('ECONNREFUSED', `${to.host}:${to.port}`))
       else if (!near.isClosed) {
-        accept(link.ends[1])
-        handler.connected?.()
+        this.deliver(to.host, () => accept(link.ends[1]))
+        this.deliver(from, () => handler.connected?.())
       }
     })
     return near
+  }
+
+  #failLate(link: Link, error: Error): void {
+    if (this.connectTimeoutMs === 0) link.fail(error)
+    else this.time.after(this.connectTimeoutMs, () => link.fail(error))
+  }
+
+  isHeld(host: string): boolean {
+    return this.#held.has(host)
+  }
+
+  /** The process on a host is stopped, as by SIGSTOP: what is sent to it waits. */
+  hold(host: string): void {
+    this.#held.add(host)
+  }
+
+  release(host: string): void {
+    this.#held.delete(host)
+    for (const link of [...this.#links]) link.flush()
+  }
+
+  /** Breaks a connection that is open, with what is on its way; `choose` answers which of so many. */
+  reset(choose: (count: number) => number): void {
+    const links = [...this.#links]
+    if (links.length > 0) links[choose(links.length)]!.fail(new NetworkError('ECONNRESET', 'the connection was reset'))
+  }
+
+  isListening(host: string): boolean {
+    for (const place of this.#listeners.keys()) if (place.startsWith(`${host}:`)) return true
+    return false
   }
 
   isCut(from: string, to: string): boolean {
@@ -82,24 +121,31 @@ export class MemoryNetwork {
   /** All links are whole again. */
   heal(): void {
     this.#cut.clear()
-    for (const link of this.#links) link.flush()
+    for (const link of [...this.#links]) link.flush()
   }
 
-  /** The process on a host is gone: its listeners with it, and the other side of its connections hears of it. */
-  crash(host: string): void {
+  /**
+   * The process on a host is gone: its listeners with it, and the other side of its connections hears of it; where the
+   * whole host has gone silently, only once it sends something and the host is there again.
+   */
+  crash(host: string, isSilent = false): void {
+    this.#held.delete(host)
     for (const place of [...this.#listeners.keys()]) if (place.startsWith(`${host}:`)) this.#listeners.delete(place)
-    for (const link of [...this.#links]) link.crash(host)
+    for (const link of [...this.#links]) link.crash(host, isSilent)
   }
 }
 
 /** A connection, with an end on either host. */
 class Link {
   readonly network: MemoryNetwork
+  /** Unique in the network. */
+  readonly id: number
   readonly ends: readonly [End, End]
   onEnd: () => void = () => {}
 
   constructor(network: MemoryNetwork, from: string, to: string, fromPort: number, toPort: number) {
     this.network = network
+    this.id = fromPort
     this.ends = [new End(this, from, to, toPort), new End(this, to, from, fromPort)]
   }
 
@@ -118,11 +164,13 @@ class Link {
   }
 
   /** The end on `host` falls silent, the other one hears of it. */
-  crash(host: string): void {
-    const gone = this.ends.find((end) => end.host === host)
-    if (gone === undefined) return
-    gone.vanish()
-    this.otherThan(gone).close(new NetworkError('ECONNRESET', host))
+  crash(host: string, isSilent: boolean): void {
+    const gone = this.ends.filter((end) => end.host === host)
+    if (gone.length === 0) return
+    for (const end of gone) end.vanish()
+    const left = this.ends.find((end) => end.host !== host)
+    if (isSilent && left?.isClosed === false) return
+    left?.close(new NetworkError('ECONNRESET', host))
     this.onEnd()
   }
 }
@@ -132,6 +180,7 @@ class End implements Connection {
   readonly remotePort: number
   readonly host: string
   isClosed = false
+  hasVanished = false
   readonly #link: Link
   #handler: ConnectionHandler | undefined
   /** What has been sent to this end and not been handed over. An `undefined` is the end of the stream. */
@@ -155,10 +204,19 @@ class End implements Connection {
 
   write(chunks: readonly Buffer[], taken?: () => void): boolean {
     if (this.isClosed) return false
+    if (this.#link.otherThan(this).hasVanished) this.#findGone()
     this.#send(Buffer.concat(chunks))
     taken?.()
     this.#mustDrain = this.pendingBytes() > HIGH_WATER_BYTES
     return !this.#mustDrain
+  }
+
+  /** What is sent to a host that was gone meanwhile is answered with a reset. */
+  #findGone(): void {
+    const { network } = this.#link
+    network.time.after(2 * network.delayMs(this.host, this.remoteAddress), () => {
+      if (network.isListening(this.remoteAddress)) this.#link.fail(new NetworkError('ECONNRESET', this.remoteAddress))
+    })
   }
 
   /** Streams keep their order, whatever the delay of each piece. */
@@ -169,6 +227,7 @@ class End implements Connection {
     other.#incomingBytes += chunk?.length ?? 0
     other.#arrivesAtMs = Math.max(other.#arrivesAtMs, nowMs + network.delayMs(this.host, other.host))
     network.time.after(other.#arrivesAtMs - nowMs, () => {
+      // A connection that was reset takes with it what is on its way.
       if (other.isClosed) return
       other.#incoming.push(chunk)
       other.flush()
@@ -177,6 +236,11 @@ class End implements Connection {
 
   /** Hands over what has arrived, unless the receiver does not want it now or the link is cut. */
   flush(): void {
+    const { network } = this.#link
+    if (this.#incoming.length > 0 && !network.isHeld(this.host)) network.deliver(this.host, () => this.#handOver())
+  }
+
+  #handOver(): void {
     const other = this.#link.otherThan(this)
     while (this.#handler !== undefined && !this.isClosed && !this.#isPaused && this.#incoming.length > 0) {
       if (this.#link.network.isCut(other.host, this.host)) return
@@ -188,6 +252,8 @@ class End implements Connection {
         return
       }
       this.#incomingBytes -= chunk.length
+      const { network, id, ends } = this.#link
+      network.onBytes(other.host, this.host, chunk, id, this === ends[1])
       this.#handler.data(this.#inRoom(chunk))
       if (other.#mustDrain && this.#incomingBytes <= HIGH_WATER_BYTES) {
         other.#mustDrain = false
@@ -235,12 +301,14 @@ class End implements Connection {
   close(error?: Error): void {
     if (this.isClosed) return
     this.isClosed = true
-    this.#link.network.time.soon(() => this.#handler?.closed(error))
+    const { network } = this.#link
+    network.time.soon(() => network.deliver(this.host, () => this.#handler?.closed(error)))
   }
 
   /** Whoever was here is told nothing any more. */
   vanish(): void {
     this.isClosed = true
+    this.hasVanished = true
     this.#handler = undefined
   }
 }

@@ -93,3 +93,15 @@ test('epochs that began in what is cut off are forgotten', async () => {
   expect(memory.readFile('/log/leader-epoch-checkpoint').toString()).toBe('0\n1\n1 0\n')
   expect(open(memory).lastEpochStart()).toBe(0)
 })
+
+test('what a process has found in the log is on stable storage, whoever wrote it', async () => {
+  const memory = disk()
+  const log = open(memory)
+  await append(log, 1, 'synced')
+  // A process that was killed between its write and its sync.
+  const batch = dataBatch([Buffer.from('written')], { baseOffset: 2, epoch: 1, timestampMs: 0 })
+  memory.open('/log/00000000000000000000.log', 'write').writeSync([batch], log.sizeBytes)
+  expect(open(memory).endOffset).toBe(3)
+  memory.crash()
+  expect(open(memory).endOffset).toBe(3)
+})

@@ -91,7 +91,7 @@ export class MetadataLog {
 
   /**
    * Visits every batch whose records are at or after `fromOffset`. A write cut short by a crash is cut off the end: it
-   * was never acknowledged. Damage before the end throws MetadataLogError.
+   * was never acknowledged. All that is visited is on stable storage then. Damage before the end throws MetadataLogError.
    */
   load(fromOffset: number, visit: (batch: BatchView) => void): void {
     for (const [index, segment] of this.#segments.entries()) {
@@ -104,6 +104,8 @@ export class MetadataLog {
         if (batch.lastOffset >= fromOffset) visit(batch)
       })
     }
+    // What is found may be a write that the process before did not live to sync: from now on others rely on it.
+    this.#active.syncNow()
   }
 
   #loadSegment(segment: Segment, isLast: boolean, visit: (batch: BatchView) => void): void {

@@ -1,0 +1,107 @@
+import { ServedApis } from '../../broker/apis.ts'
+import type { InitialVoter } from '../../metadata/format/checkpoints.ts'
+import { randomUuid } from '../../platform/random.ts'
+import { ReplicaManager } from '../../replication/replica-manager.ts'
+import { MetadataInvariants, observeMetadata } from './metadata-invariants.ts'
+import { SimulatedNode } from './node.ts'
+import { ReplicaInvariants } from './replica-invariants.ts'
+import type { World } from './world.ts'
+
+export interface ClusterOptions {
+  readonly nodes: number
+  /** Settings over those of every simulated node, by Kafka's names. */
+  readonly settings: Readonly<Record<string, string>>
+  /** Whether the voters are in the metadata log, or fixed by the configuration. */
+  readonly hasDynamicVoters: boolean
+}
+
+const SETTINGS = {
+  'process.roles': 'broker,controller',
+  'controller.listener.names': 'CONTROLLER',
+  'log.dirs': '/data',
+  'num.partitions': '2',
+  'offsets.topic.num.partitions': '2',
+  'transaction.state.log.num.partitions': '2',
+  'group.initial.rebalance.delay.ms': '0',
+  'auto.create.topics.enable': 'false',
+  'log.cleaner.enable': 'false',
+  'broker.heartbeat.interval.ms': '500',
+  'broker.session.timeout.ms': '3000',
+  'replica.lag.time.max.ms': '3000',
+  'replica.fetch.wait.max.ms': '300',
+  'replica.socket.timeout.ms': '2000',
+  'controller.quorum.election.timeout.ms': '600',
+  'controller.quorum.fetch.timeout.ms': '1200',
+  'controller.quorum.request.timeout.ms': '1000',
+  'controller.quorum.election.backoff.max.ms': '500',
+  'group.min.session.timeout.ms': '1000',
+}
+
+/** The nodes of a run, and what is watched of them. */
+export class Cluster {
+  readonly world: World
+  readonly replicas: ReplicaInvariants
+  readonly metadata: MetadataInvariants
+  readonly #restore: (() => void)[] = []
+
+  constructor(world: World, options: ClusterOptions) {
+    this.world = world
+    this.replicas = new ReplicaInvariants(world)
+    this.metadata = new MetadataInvariants(world)
+    for (let id = 1; id <= options.nodes; id++) world.nodes.push(new SimulatedNode(world, id, settingsOf(id, options)))
+    const clusterId = randomUuid(world.random)
+    const voters = options.hasDynamicVoters ? world.nodes.map(({ id, host }) => voterOf(world, id, host)) : undefined
+    for (const node of world.nodes) node.format(clusterId, voters)
+    this.#restore.push(observeMetadata(world, this.metadata), observeReplicas(world))
+    world.afterEvent = (life) => {
+      if (life !== undefined) this.replicas.check(life)
+    }
+  }
+
+  /** Puts the classes back as they were. */
+  close(): void {
+    for (const restore of this.#restore) restore()
+  }
+}
+
+function voterOf(world: World, id: number, host: string): InitialVoter {
+  return { id, host, port: 9093, directoryId: randomUuid(world.random) }
+}
+
+function settingsOf(id: number, { nodes, settings, hasDynamicVoters }: ClusterOptions): Record<string, string> {
+  const all = Array.from({ length: nodes }, (_, index) => index + 1)
+  const replication = String(Math.min(3, nodes))
+  const minIsr = nodes >= 3 ? '2' : '1'
+  return {
+    ...SETTINGS,
+    'node.id': String(id),
+    listeners: `PLAINTEXT://node-${id}:9092,CONTROLLER://node-${id}:9093`,
+    ...(hasDynamicVoters
+      ? { 'controller.quorum.bootstrap.servers': all.map((each) => `node-${each}:9093`).join(',') }
+      : { 'controller.quorum.voters': all.map((each) => `${each}@node-${each}:9093`).join(',') }),
+    'default.replication.factor': replication,
+    'offsets.topic.replication.factor': replication,
+    'transaction.state.log.replication.factor': replication,
+    'min.insync.replicas': minIsr,
+    'transaction.state.log.min.isr': minIsr,
+    ...settings,
+  }
+}
+
+/** Finds the replicas of every process. Answers how to take that back. */
+function observeReplicas(world: World): () => void {
+  const { apply } = ReplicaManager.prototype
+  ReplicaManager.prototype.apply = function (this: ReplicaManager, ...args) {
+    const life = world.current
+    if (life !== undefined && life.nodeId === this.nodeId) life.replicas ??= this
+    return apply.apply(this, args)
+  }
+  return () => {
+    ReplicaManager.prototype.apply = apply
+  }
+}
+
+/** Handlers are read on first use; all runs of a process shall find them there. */
+export async function loadHandlers(): Promise<void> {
+  await new ServedApis().loadAll()
+}

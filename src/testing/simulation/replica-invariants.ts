@@ -1,0 +1,194 @@
+import { LogError } from '../../log/append-error.ts'
+import { batchesIn } from '../../protocol/records/batch.ts'
+import type { Partition } from '../../replication/partition.ts'
+import type { Life } from './life.ts'
+import type { World } from './world.ts'
+
+const READ_BYTES = 1024 * 1024
+
+/** What was last seen of a replica in one life of its node. */
+interface Seen {
+  partition: Partition
+  highWatermark: number
+  logStartOffset: number
+  leaderEpoch: number
+  lastStableOffset: number
+  wasLeader: boolean
+  /** Up to where its content has been compared with what is committed. */
+  comparedTo: number
+}
+
+/** What is committed in a partition: below the high watermark of any replica, ever. */
+interface Committed {
+  endOffset: number
+  /** By base offset. */
+  readonly batches: Map<number, string>
+}
+
+/**
+ * Looks at the replicas of a node after every event that was for it: what is below a high watermark is the same in all
+ * replicas and for all time; high watermark, log start, epoch and, in one leadership, last stable offset never go back;
+ * who leads has everything that is committed, and so has who is in sync.
+ */
+export class ReplicaInvariants {
+  readonly #world: World
+  readonly #committed = new Map<string, Committed>()
+  readonly #seen = new WeakMap<Life, Map<string, Seen>>()
+
+  constructor(world: World) {
+    this.#world = world
+  }
+
+  check(life: Life): void {
+    if (life.replicas === undefined || !life.isAlive) return
+    let seen = this.#seen.get(life)
+    if (seen === undefined) {
+      seen = new Map()
+      this.#seen.set(life, seen)
+    }
+    for (const partition of life.replicas.all()) this.#checkOne(life, partition, seen)
+  }
+
+  #fail(life: Life, partition: Partition, what: string): void {
+    this.#world.fail(`${life.name}: ${partition}: ${what}`)
+  }
+
+  #checkOne(life: Life, partition: Partition, all: Map<string, Seen>): void {
+    const { log } = partition
+    if (log.offline !== undefined) return
+    const key = `${partition.topicId} ${partition.partition}`
+    let seen = all.get(key)
+    if (seen?.partition !== partition) {
+      seen = {
+        partition,
+        highWatermark: 0,
+        logStartOffset: 0,
+        leaderEpoch: -1,
+        lastStableOffset: 0,
+        wasLeader: false,
+        comparedTo: log.logStartOffset,
+      }
+      all.set(key, seen)
+    }
+    const { highWatermark, logStartOffset } = log
+    const { leaderEpoch, isLeader } = partition
+    if (leaderEpoch !== seen.leaderEpoch || isLeader !== seen.wasLeader) {
+      this.#checkNewEpoch(life, partition, seen, key)
+    }
+    if (highWatermark !== seen.highWatermark || logStartOffset !== seen.logStartOffset) {
+      this.#checkOffsets(life, partition, seen, key)
+    }
+    if (!isLeader) return
+    const { lastStableOffset } = log
+    if (lastStableOffset < seen.lastStableOffset) {
+      this.#fail(life, partition, `last stable offset goes back from ${seen.lastStableOffset} to ${lastStableOffset}`)
+    }
+    if (lastStableOffset > highWatermark) {
+      this.#fail(life, partition, `last stable offset ${lastStableOffset} is past high watermark ${highWatermark}`)
+    }
+    seen.lastStableOffset = lastStableOffset
+  }
+
+  #checkNewEpoch(life: Life, partition: Partition, seen: Seen, key: string): void {
+    const { leaderEpoch, isLeader, log } = partition
+    if (leaderEpoch < seen.leaderEpoch) {
+      this.#fail(life, partition, `leader epoch goes back from ${seen.leaderEpoch} to ${leaderEpoch}`)
+    }
+    seen.leaderEpoch = leaderEpoch
+    seen.lastStableOffset = 0
+    seen.wasLeader = isLeader
+    const committed = this.#committed.get(key)
+    if (!isLeader || committed === undefined || log.logEndOffset >= committed.endOffset) return
+    this.#fail(
+      life,
+      partition,
+      `leads epoch ${leaderEpoch} with ${log.logEndOffset} of ${committed.endOffset} committed`,
+    )
+  }
+
+  #checkOffsets(life: Life, partition: Partition, seen: Seen, key: string): void {
+    const { log } = partition
+    const { highWatermark, logStartOffset } = log
+    if (highWatermark < seen.highWatermark) {
+      this.#fail(life, partition, `high watermark goes back from ${seen.highWatermark} to ${highWatermark}`)
+    }
+    if (logStartOffset < seen.logStartOffset) {
+      this.#fail(life, partition, `log start goes back from ${seen.logStartOffset} to ${logStartOffset}`)
+    }
+    if (highWatermark > log.logEndOffset) {
+      this.#fail(life, partition, `high watermark ${highWatermark} is past the end ${log.logEndOffset}`)
+    }
+    seen.highWatermark = highWatermark
+    seen.logStartOffset = logStartOffset
+    if (highWatermark > seen.comparedTo) this.#compare(life, partition, seen, key)
+    if (partition.isLeader) this.#checkInSync(life, partition, highWatermark)
+  }
+
+  /** Everybody who may become leader has what is committed. */
+  #checkInSync(life: Life, partition: Partition, highWatermark: number): void {
+    for (const id of partition.state.isr) {
+      const node = this.#world.nodes.find((each) => each.id === id)
+      if (node?.life?.server === undefined || node.isBehind || node.life === life) continue
+      const replica = node.life.replicas?.get(partition.topic, partition.partition)
+      if (replica === undefined || replica.topicId !== partition.topicId || replica.log.offline !== undefined) continue
+      if (replica.log.logEndOffset >= highWatermark) continue
+      this.#fail(
+        life,
+        partition,
+        `high watermark is ${highWatermark}, and node ${id}, in sync, has ${replica.log.logEndOffset}`,
+      )
+    }
+  }
+
+  #compare(life: Life, partition: Partition, seen: Seen, key: string): void {
+    const { log } = partition
+    let committed = this.#committed.get(key)
+    if (committed === undefined) {
+      committed = { endOffset: 0, batches: new Map() }
+      this.#committed.set(key, committed)
+    }
+    let at = Math.max(seen.comparedTo, log.logStartOffset)
+    while (at < log.highWatermark) {
+      const read = this.#read(partition, at)
+      if (read === undefined) return
+      for (const chunk of read.records) {
+        for (const batch of batchesIn(chunk)) {
+          const { baseOffset, lastOffset, partitionLeaderEpoch, crc } = batch
+          const known = committed.batches.get(baseOffset)
+          const line = `${lastOffset} of epoch ${partitionLeaderEpoch}, ${crc.toString(16)}`
+          if (known === undefined && baseOffset < committed.endOffset && baseOffset >= at) {
+            this.#fail(life, partition, `a batch begins at ${baseOffset} where none did: up to ${line}`)
+          }
+          if (known !== undefined && known !== line) {
+            this.#fail(life, partition, `has another batch at ${baseOffset}: ${line}; it was ${known}`)
+          }
+          if (!batch.isCrcValid()) this.#fail(life, partition, `the batch at ${baseOffset} is damaged`)
+          committed.batches.set(baseOffset, line)
+        }
+      }
+      if (read.nextOffset <= at) {
+        this.#fail(life, partition, `nothing can be read at ${at}, below high watermark ${log.highWatermark}`)
+        return
+      }
+      at = read.nextOffset
+    }
+    seen.comparedTo = at
+    committed.endOffset = Math.max(committed.endOffset, log.highWatermark)
+  }
+
+  #read(partition: Partition, offset: number) {
+    try {
+      const read = partition.log.read(offset, { maxBytes: READ_BYTES, minOneBatch: true, upTo: 'highWatermark' })
+      return read instanceof Promise ? undefined : read
+    } catch (error) {
+      // The disk fails on purpose; the log notices by itself.
+      if (error instanceof LogError) return undefined
+      throw error
+    }
+  }
+
+  /** Partitions and what is committed in them. */
+  get sizes(): Map<string, number> {
+    return new Map([...this.#committed].map(([key, { endOffset }]) => [key, endOffset]))
+  }
+}

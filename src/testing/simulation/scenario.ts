@@ -1,0 +1,36 @@
+import type { WorkTopic } from './producers.ts'
+import type { SeededRandom } from './seeded-random.ts'
+
+/** What is run. Everything in here follows from the seed. */
+export interface Scenario {
+  readonly nodes: number
+  readonly hasDynamicVoters: boolean
+  readonly settings: Readonly<Record<string, string>>
+  readonly topics: readonly WorkTopic[]
+  readonly idempotentProducers: number
+  readonly plainProducers: number
+  readonly faultsMs: number
+  readonly maxPauseMs: number
+  /** Nothing is acknowledged that is not on stable storage. */
+  readonly isAllSynced: boolean
+}
+
+export function scenarioOf(random: SeededRandom): Scenario {
+  const nodes = 1
+  // Alone, a node has nobody to make good what it loses with its power.
+  const isAllSynced = nodes < 3 || random.percent(20)
+  return {
+    nodes,
+    hasDynamicVoters: random.percent(50),
+    settings: {
+      ...(isAllSynced ? { 'log.flush.interval.messages': '1' } : {}),
+      ...(random.percent(50) ? { 'log.roll.ms': '3000' } : {}),
+    },
+    topics: [{ name: 'orders', partitions: 2 }],
+    idempotentProducers: 2,
+    plainProducers: 2,
+    faultsMs: 30_000,
+    maxPauseMs: random.pick([1500, 4000]),
+    isAllSynced,
+  }
+}

@@ -1,0 +1,251 @@
+import { apis } from '../../protocol/api-keys.ts'
+import { errors } from '../../protocol/errors.ts'
+import { Client } from './client.ts'
+import { Cluster, loadHandlers } from './cluster.ts'
+import { Faults } from './faults.ts'
+import { Ledger } from './ledger.ts'
+import { IdempotentProducer, PlainProducer, type WorkTopic, type Writer } from './producers.ts'
+import { PartitionReader } from './readers.ts'
+import { type Scenario, scenarioOf } from './scenario.ts'
+import { World } from './world.ts'
+
+export interface SimulationOptions {
+  readonly isVerbose?: boolean
+  /** Takes the place of what the seed would choose. */
+  readonly scenario?: Partial<Scenario>
+}
+
+export interface Outcome {
+  readonly seed: number
+  readonly scenario: Scenario
+  /** What went wrong; undefined where nothing did. */
+  readonly failure: string | undefined
+  /** The same for every run of this seed. */
+  readonly hash: string
+  readonly trace: readonly string[]
+  readonly events: number
+  readonly acknowledged: number
+  readonly readRecords: number
+  readonly virtualMs: number
+}
+
+/** How long a cluster that is well again may take until all is as it should be. */
+const RECOVERY_MS = 90_000
+const START_MS = 60_000
+
+/** One run: a cluster with clients, faults without limit for a while, then none, and everything has to come to rest. */
+class Run {
+  readonly world: World
+  readonly scenario: Scenario
+  readonly #ledger: Ledger
+  readonly #cluster: Cluster
+  readonly #topics: WorkTopic[] = []
+  readonly #writers: Writer[] = []
+  readonly #readers: PartitionReader[] = []
+  readonly #clients: Client[] = []
+
+  constructor(seed: number, options: SimulationOptions) {
+    this.world = new World(seed, options.isVerbose ?? false)
+    this.scenario = { ...scenarioOf(this.world.random.fork()), ...options.scenario }
+    this.world.trace.note(`seed ${seed}: ${JSON.stringify(this.scenario)}`)
+    this.#ledger = new Ledger(this.world)
+    this.#cluster = new Cluster(this.world, this.scenario)
+  }
+
+  async go(): Promise<void> {
+    const { world } = this
+    for (const node of world.nodes) node.start()
+    await this.#phase('the cluster starts', START_MS, () => world.nodes.every(({ isServing }) => isServing))
+    this.#startWork()
+    await this.#phase('topics are made', START_MS, () => this.#topics.length === this.scenario.topics.length)
+    const faults = new Faults(world, this.scenario)
+    faults.clientHosts = this.#clients.map(({ host }) => host)
+    faults.isInSync = (nodeId) => this.#isInSync(nodeId)
+    this.#watchLaggards()
+    this.#background(faults.run())
+    world.trace.note('faults begin')
+    await world.run(this.scenario.faultsMs)
+    faults.heal()
+    const acks = new Map(this.#writers.map((writer) => [writer, writer.acks]))
+    await this.#phase('everything works again', RECOVERY_MS, () => {
+      return (
+        world.nodes.every(({ isServing }) => isServing) &&
+        this.#writers.every((writer) => writer.acks >= acks.get(writer)! + 3) &&
+        this.#areReplicasInSync()
+      )
+    })
+    for (const writer of this.#writers) writer.isStopped = true
+    await this.#phase('writers come to an end', RECOVERY_MS, () => this.#writers.every(({ hasEnded }) => hasEnded))
+    await world.run(1000)
+    for (const reader of this.#readers) reader.end = -1
+    await this.#phase('readers come to the end', RECOVERY_MS, () => this.#readers.every(({ isAtEnd }) => isAtEnd))
+    this.#checkAll()
+    world.isOver = true
+    for (const client of this.#clients) client.close()
+  }
+
+  async #phase(name: string, limitMs: number, isDone: () => boolean): Promise<void> {
+    const { world } = this
+    let nextLookMs = 0
+    const isDoneNow = () => {
+      // What is looked at is the whole cluster: not after every event.
+      const nowMs = world.time.monotonicMs()
+      if (nowMs < nextLookMs) return false
+      nextLookMs = nowMs + 20
+      return isDone()
+    }
+    const keepAlive = () => {
+      if (!world.isOver) world.time.after(25, keepAlive)
+    }
+    keepAlive()
+    if (await world.run(limitMs, isDoneNow)) world.trace.note(`${name}: done`)
+    else world.fail(`no progress: ${name}: not within ${limitMs / 1000} s${this.#whatIsMissing()}`)
+  }
+
+  #whatIsMissing(): string {
+    const { world } = this
+    const missing = [
+      ...world.nodes.filter(({ isServing }) => !isServing).map(({ id }) => `node ${id} does not serve`),
+      ...this.#writers.map((writer) => `${writer.name} has ${writer.acks} acks`),
+      ...this.#readers.filter(({ isAtEnd }) => !isAtEnd).map(String),
+      ...this.#laggards(),
+    ]
+    return missing.map((line) => `\n    ${line}`).join('')
+  }
+
+  #background(work: Promise<void>): void {
+    work.catch((error: unknown) => {
+      this.world.fail(`the simulation itself failed: ${error instanceof Error ? error.stack : String(error)}`)
+    })
+  }
+
+  #client(name: string): Client {
+    const client = new Client(this.world, name)
+    this.#clients.push(client)
+    return client
+  }
+
+  #startWork(): void {
+    const admin = this.#client('admin')
+    const topics = this.scenario.topics
+    for (const topic of topics) {
+      this.#background(this.#createTopic(admin, topic))
+    }
+    const add = (writer: Writer): void => {
+      this.#writers.push(writer)
+      this.#background(writer.run())
+    }
+    const { idempotentProducers, plainProducers } = this.scenario
+    for (let index = 1; index <= idempotentProducers; index++) {
+      add(new IdempotentProducer(`i${index}`, this.#client(`idempotent-${index}`), this.#ledger, topics))
+    }
+    for (let index = 1; index <= plainProducers; index++) {
+      const acks = index === 1 ? 1 : -1
+      add(new PlainProducer(`p${index}`, this.#client(`plain-${index}`), this.#ledger, topics, acks))
+    }
+    for (const isCommitted of [false, true]) {
+      const client = this.#client(isCommitted ? 'committed-reader' : 'reader')
+      for (const { name, partitions } of topics) {
+        for (let partition = 0; partition < partitions; partition++) {
+          const what = `${client.host} of ${name}-${partition}`
+          const reader = new PartitionReader(what, client, this.#ledger, name, partition, isCommitted)
+          this.#readers.push(reader)
+          this.#background(reader.run())
+        }
+      }
+    }
+  }
+
+  async #createTopic(admin: Client, topic: WorkTopic): Promise<void> {
+    const { name, partitions } = topic
+    const body = {
+      topics: [{ name, numPartitions: partitions, replicationFactor: -1, assignments: [], configs: [] }],
+      timeoutMs: 5000,
+    }
+    const exists = errors.TOPIC_ALREADY_EXISTS.code
+    await admin.anybody(apis.CreateTopics, 7, body, ({ topics: [result] }) => {
+      return result?.errorCode === 0 || result?.errorCode === exists
+    })
+    this.#topics.push(topic)
+  }
+
+  /** Replicas that are not in sync, as the committed metadata have it. */
+  #laggards(): string[] {
+    const lines: string[] = []
+    for (const topic of this.#cluster.metadata.image.topics.all()) {
+      for (const { partition, isr, replicas, leader } of topic.partitions.values()) {
+        if (isr.length === replicas.length && leader >= 0) continue
+        lines.push(`${topic.name}-${partition}: leader ${leader}, in sync ${isr} of ${replicas}`)
+      }
+    }
+    return lines
+  }
+
+  #isInSync(nodeId: number): boolean {
+    for (const topic of this.#cluster.metadata.image.topics.all()) {
+      for (const { isr, replicas } of topic.partitions.values()) {
+        if (replicas.includes(nodeId) && !isr.includes(nodeId)) return false
+      }
+    }
+    return true
+  }
+
+  /** Who came back from a power failure has caught up once it is in sync everywhere. */
+  #watchLaggards(): void {
+    const { world } = this
+    for (const node of world.nodes)
+      if (node.isBehind && node.isServing && this.#isInSync(node.id)) node.isBehind = false
+    if (!world.isOver) world.time.after(50, () => this.#watchLaggards())
+  }
+
+  #areReplicasInSync(): boolean {
+    return this.#laggards().length === 0
+  }
+
+  #checkAll(): void {
+    const { world } = this
+    for (const { life } of world.nodes) if (life !== undefined) this.#cluster.replicas.check(life)
+    const found = new Map<string, Set<string>>()
+    const starts = new Map<string, number>()
+    for (const { topic, partition, values, start, isCommitted } of this.#readers) {
+      if (!isCommitted) continue
+      found.set(`${topic}-${partition}`, values)
+      starts.set(`${topic}-${partition}`, start)
+    }
+    this.#ledger.checkComplete(found, starts)
+  }
+
+  outcome(seed: number): Outcome {
+    const { world } = this
+    const { acknowledged, readRecords } = this.#ledger
+    return {
+      seed,
+      scenario: this.scenario,
+      failure: world.failure?.message,
+      hash: world.trace.hash,
+      trace: world.trace.lines,
+      events: world.events,
+      acknowledged,
+      readRecords,
+      virtualMs: world.time.monotonicMs(),
+    }
+  }
+
+  close(): void {
+    this.world.isOver = true
+    for (const node of this.world.nodes) node.life?.end()
+    this.#cluster.close()
+  }
+}
+
+/** Runs a seed to its end. Never rejects for what is wrong with the cluster; that is in the outcome. */
+export async function simulate(seed: number, options: SimulationOptions = {}): Promise<Outcome> {
+  await loadHandlers()
+  const run = new Run(seed, options)
+  try {
+    await run.go()
+    return run.outcome(seed)
+  } finally {
+    run.close()
+  }
+}
