@@ -17,6 +17,7 @@ import { controllerScenarios } from './scenarios/controllers.ts'
 import { featureLevelScenarios } from './scenarios/feature-levels.ts'
 import { connectionScenarios, frameScenariosOf, versionScenarioOf } from './scenarios/frames.ts'
 import { groupScenarios } from './scenarios/groups.ts'
+import { quorumScenarios } from './scenarios/quorum.ts'
 import { rebalanceScenarios } from './scenarios/rebalances.ts'
 import { recordScenarios } from './scenarios/records.ts'
 import { severalScenarios } from './scenarios/several.ts'
@@ -48,6 +49,7 @@ const stories: readonly Scenario[] = [
   ...streamsOffsetScenarios,
   ...featureLevelScenarios,
   ...controllerScenarios,
+  ...quorumScenarios,
 ]
 const compared = stories.filter(({ listener }) => listener === undefined).map(({ api }) => api)
 const scenarios: readonly Scenario[] = [
