@@ -1,6 +1,7 @@
 import type { Disk, DiskEntry } from '../platform/disk.ts'
 import type { Logger } from '../platform/logger.ts'
 import type { BatchView } from '../protocol/records/batch.ts'
+import { NO_LEADER_EPOCH } from '../protocol/records/layout.ts'
 import { BlockReader } from './block-reader.ts'
 import { DamageError } from './damage-error.ts'
 import type { EpochCache } from './epoch-cache.ts'
@@ -156,7 +157,7 @@ function openSegments(context: LoadContext, entries: readonly DiskEntry[]): Segm
     if (names.has(nameOf(segment.baseOffset, INDEX_SUFFIX)) || unflushed.includes(segment)) continue
     logger.warn(`${segment.path} has no offset index; it is made anew`)
     loadProducers(context, segments, context.logStartOffset, segment.baseOffset)
-    const { damage } = recoverSegment(context, segment)
+    const { damage } = recoverSegment(context, segment, NO_LEADER_EPOCH)
     if (damage) throw damage
     segment.finish()
   }
@@ -186,6 +187,7 @@ function recoverTail(context: LoadContext, segments: SegmentList): boolean {
   // Compaction leaves gaps between segments, and segments with nothing in them.
   if (!context.isCompacted) checkSequence(segments, recoveryPoint)
   let end: number | undefined
+  let lastEpoch: number = NO_LEADER_EPOCH
   for (const segment of segments.from(recoveryPoint)) {
     if (end !== undefined && segment.baseOffset > end && !context.isCompacted) {
       // The machine lost power, and a file that was written later reached the disk before the end of this one.
@@ -195,7 +197,8 @@ function recoverTail(context: LoadContext, segments: SegmentList): boolean {
     }
     logger.info(`Recovering ${segment.path}`)
     if (end === undefined) loadProducers(context, segments, context.logStartOffset, segment.baseOffset)
-    const { damage, nextOffset } = recoverSegment(context, segment)
+    const { damage, nextOffset, ...recovered } = recoverSegment(context, segment, lastEpoch)
+    lastEpoch = recovered.lastEpoch
     if (damage && nextOffset < recoveryPoint) throw damage
     if (damage) {
       logger.warn(`${damage.message}; cutting the log off at offset ${nextOffset}`)
@@ -216,23 +219,43 @@ function recoverTail(context: LoadContext, segments: SegmentList): boolean {
   return end !== undefined
 }
 
-/** Checks a segment and makes its indexes anew; epochs and producers, which are as before it, follow what it holds. */
+/**
+ * Checks a segment and makes its indexes anew; epochs and producers, which are as before it, follow what it holds.
+ * `epochBefore`: of the batch before it, -1 for unknown.
+ */
 function recoverSegment(
   context: LoadContext,
   segment: Segment,
-): { damage: DamageError | undefined; nextOffset: number } {
-  const { producers, epochs, config } = context
+  epochBefore: number,
+): { damage: DamageError | undefined; nextOffset: number; lastEpoch: number } {
+  const { producers, config } = context
   let nextOffset = segment.baseOffset
-  const damage = segment.recover(config.indexIntervalBytes, (batch) => {
-    nextOffset = batch.nextOffset
-    const { partitionLeaderEpoch } = batch
-    if (partitionLeaderEpoch > (epochs.latest?.epoch ?? -1)) {
-      epochs.assignInMemory(partitionLeaderEpoch, batch.baseOffset)
+  let lastEpoch = epochBefore
+  const damage = segment.recover(config.indexIntervalBytes, (batch, positionBytes) => {
+    const { partitionLeaderEpoch, baseOffset } = batch
+    // What was truncated, and came back behind what was appended since.
+    if (partitionLeaderEpoch >= 0 && partitionLeaderEpoch < lastEpoch && baseOffset >= context.recoveryPoint) {
+      const what = `epoch ${partitionLeaderEpoch} after epoch ${lastEpoch}`
+      throw new DamageError(segment.path, positionBytes, what)
     }
+    if (partitionLeaderEpoch >= 0) followEpoch(context.epochs, partitionLeaderEpoch, nextOffset, baseOffset)
+    lastEpoch = Math.max(lastEpoch, partitionLeaderEpoch)
+    nextOffset = batch.nextOffset
     replay(producers, segment, batch, true)
   })
   producers.settle(producers.mark)
-  return { damage, nextOffset }
+  return { damage, nextOffset, lastEpoch }
+}
+
+/**
+ * The epochs that were saved may be of records that a power failure took, in whose place others are now: a follower would
+ * take its log for its leader's. What is in the log counts; between `endOffset`, where the batch before this one ends, and this
+ * one, compaction may have left a gap.
+ */
+function followEpoch(epochs: EpochCache, epoch: number, endOffset: number, baseOffset: number): void {
+  if (epochs.epochForOffset(baseOffset) === epoch) return
+  epochs.truncateFromEndInMemory(endOffset)
+  if (epochs.epochForOffset(baseOffset) !== epoch) epochs.assignInMemory(epoch, baseOffset)
 }
 
 /** A segment below the recovery point that is empty, though another follows, has lost what it held. */

@@ -15,21 +15,28 @@ export interface LogCopyOptions {
   readonly directory: string
   /** Asked after every pause; false ends the work. */
   readonly mayGoOn: () => boolean
-  /** Resolves when no append is under way. */
+  /** Whether no append is under way. */
+  readonly isIdle: () => boolean
+  /** Resolves when none is, but that may be over by the time that it is heard of. */
   readonly whenIdle: () => Promise<void>
   /** Called once everything is there, before anything else can be appended. */
   readonly onComplete: () => void
 }
 
+/** How much of a segment is in the copy, and how often batches of it had been cut off by then. */
+interface Copied {
+  readonly bytes: number
+  readonly cuts: number
+}
+
 /**
- * Copies a log into another directory while it is appended to, cleaned and cut short at its start; in the end the copy has
- * every file and is on stable storage.
+ * Copies a log into another directory while it is appended to, cleaned, truncated and cut short at its start; in the end the
+ * copy has every file and is on stable storage.
  */
 export class LogCopy {
   readonly #state: LogState
   readonly #options: LogCopyOptions
-  /** Bytes in the copy. */
-  readonly #copied = new Map<Segment, number>()
+  readonly #copied = new Map<Segment, Copied>()
   /** Segments that rest, and whose indexes are in the copy. */
   readonly #indexed = new Set<Segment>()
   readonly #chunk = Buffer.allocUnsafe(CHUNK_BYTES)
@@ -41,7 +48,7 @@ export class LogCopy {
 
   get sizeBytes(): number {
     let sizeBytes = 0
-    for (const bytes of this.#copied.values()) sizeBytes += bytes
+    for (const { bytes } of this.#copied.values()) sizeBytes += bytes
     return sizeBytes
   }
 
@@ -53,7 +60,7 @@ export class LogCopy {
 
   /** Answers whether the copy was completed. Rejects with what the disks throw. */
   async run(): Promise<boolean> {
-    const { mayGoOn, whenIdle, onComplete } = this.#options
+    const { mayGoOn, isIdle, whenIdle, onComplete } = this.#options
     await this.#takeUp()
     while (mayGoOn()) {
       this.#dropVanished()
@@ -68,6 +75,7 @@ export class LogCopy {
       }
       await whenIdle()
       if (!mayGoOn()) return false
+      if (!isIdle()) continue
       this.#dropVanished()
       if (this.#missingBytes() > LAST_BYTES) continue
       this.#copyRest()
@@ -97,6 +105,7 @@ export class LogCopy {
 
   /** Keeps what a segment's copy has in common with it, byte by byte: both may have been cut, compacted or torn since. */
   async #compare(segment: Segment): Promise<void> {
+    const { cuts } = segment
     const target = this.#state.environment.disk.open(this.#pathOf(segment, LOG_SUFFIX), 'create')
     const source = segment.beginRead()
     try {
@@ -112,7 +121,7 @@ export class LogCopy {
       }
       target.truncate(position)
       await target.sync()
-      this.#copied.set(segment, position)
+      this.#copied.set(segment, { bytes: position, cuts })
     } finally {
       segment.endRead()
       target.close()
@@ -120,7 +129,7 @@ export class LogCopy {
   }
 
   #missing(segment: Segment): number {
-    return segment.sizeBytes - (this.#copied.get(segment) ?? 0)
+    return segment.sizeBytes - (this.#copied.get(segment)?.bytes ?? 0)
   }
 
   #missingBytes(): number {
@@ -132,8 +141,8 @@ export class LogCopy {
   /** Segments that retention or a compaction took away, and those that were cut off. */
   #dropVanished(): void {
     const { segments, environment } = this.#state
-    for (const segment of [...this.#copied.keys()]) {
-      if (segments.all.includes(segment) && this.#missing(segment) >= 0) continue
+    for (const [segment, { cuts }] of [...this.#copied]) {
+      if (segments.all.includes(segment) && segment.cuts === cuts) continue
       for (const suffix of SEGMENT_SUFFIXES) environment.disk.remove(this.#pathOf(segment, suffix))
       this.#copied.delete(segment)
       this.#indexed.delete(segment)
@@ -173,17 +182,18 @@ export class LogCopy {
     const { segments, environment } = this.#state
     const segment = segments.all.find((candidate) => this.#missing(candidate) > 0)!
     const endBytes = segment.sizeBytes
+    const { cuts } = segment
     const target = environment.disk.open(this.#pathOf(segment, LOG_SUFFIX), 'create')
     const source = segment.beginRead()
     try {
-      let position = this.#copied.get(segment) ?? 0
+      let position = this.#copied.get(segment)?.bytes ?? 0
       if (position === 0) target.truncate(0)
-      while (position < endBytes && this.#options.mayGoOn()) {
+      while (position < endBytes && segment.cuts === cuts && this.#options.mayGoOn()) {
         const bytes = await source.read(this.#chunk.subarray(0, Math.min(CHUNK_BYTES, endBytes - position)), position)
         if (bytes === 0) break
         await target.write([this.#chunk.subarray(0, bytes)], position)
         position += bytes
-        this.#copied.set(segment, position)
+        this.#copied.set(segment, { bytes: position, cuts })
       }
       await target.sync()
     } finally {
@@ -235,14 +245,14 @@ export class LogCopy {
     if (missing === 0 && (this.#copied.has(segment) || !disk.exists(segment.path))) return
     const target = disk.open(this.#pathOf(segment, LOG_SUFFIX), 'create')
     try {
-      const position = this.#copied.get(segment) ?? 0
+      const position = this.#copied.get(segment)?.bytes ?? 0
       if (position === 0) target.truncate(0)
       if (missing > 0) copyNow(segment.file, target, position, segment.sizeBytes, this.#chunk)
       target.syncNow()
     } finally {
       target.close()
     }
-    this.#copied.set(segment, segment.sizeBytes)
+    this.#copied.set(segment, { bytes: segment.sizeBytes, cuts: segment.cuts })
   }
 }
 

@@ -79,8 +79,7 @@ describe('a move between log directories (KIP-113)', () => {
   it('takes along what is appended and retired meanwhile', async () => {
     const { manager, log, write, move, moved, settle } = await setUp(30)
     move()
-    for (let turn = 0; turn < 4; turn++) await Promise.resolve()
-    expect(manager.describe()[1]!.logs[0]!.sizeBytes).toBeGreaterThan(0)
+    while (manager.describe()[1]!.logs[0]!.sizeBytes === 0) await Promise.resolve()
     log.advanceLogStart(7, 'test')
     log.retire()
     for (let index = 30; index < 50; index++) await write(manager.get('t', 0)!, `v${index}`)
@@ -91,6 +90,27 @@ describe('a move between log directories (KIP-113)', () => {
     // Its producers are known: the next in sequence is taken, and the last one again is a duplicate.
     await write(moved[0]!, 'v50')
     expect(moved[0]!.logEndOffset).toBe(51)
+    manager.abandon()
+  })
+
+  it.each([1, 2, 3, 5, 8])('notices what a follower cuts off and fetches anew (%i batches copied)', async (copied) => {
+    const { manager, log, move, moved, settle } = await setUp(30)
+    move()
+    while (manager.describe()[1]!.logs[0]!.sizeBytes < copied * 100_000) await Promise.resolve()
+    // The same sizes in the same places: only what is in them tells.
+    await log.truncateTo(copied - 1)
+    for (let index = copied - 1; index < 30; index++) {
+      await manager
+        .get('t', 0)!
+        .append(
+          [batchOf([`w${index}`.padEnd(100_000, '.')], { producerId: 8, producerEpoch: index, baseSequence: 0 })],
+          CLIENT,
+        )
+    }
+    await settle()
+    expect(moved.length).toBe(1)
+    const expected = Array.from({ length: 30 }, (_, index) => (index < copied - 1 ? `v${index}` : `w${index}`))
+    expect(textOf(await readValues(moved[0]!))).toEqual(expected)
     manager.abandon()
   })
 

@@ -11,7 +11,7 @@ import { lastStableOffsetOf, readLog } from './log-reads.ts'
 import { LogState } from './log-state.ts'
 import { maxTimestampOf, offsetForTimestamp, segmentOffsetsBefore } from './lookup.ts'
 import { readTopicId, writeTopicId } from './topic-id-file.ts'
-import { retireSegments, startOver, truncateLog } from './truncation.ts'
+import { retireSegments, startOver, syncCut, truncateLog } from './truncation.ts'
 import type {
   AppendInfo,
   AppendOptions,
@@ -294,7 +294,14 @@ export class PartitionLog implements PartitionLogApi {
   /** A copy of the log in another directory, to be made by its `run`. See `LogCopyOptions`. */
   copyTo(directory: string, mayGoOn: () => boolean, onComplete: () => void): LogCopy {
     const isWanted = () => mayGoOn() && this.#state.offline === undefined
-    return new LogCopy(this.#state, { directory, mayGoOn: isWanted, whenIdle: () => this.#whenIdle(), onComplete })
+    const isIdle = () => this.#isIdle
+    return new LogCopy(this.#state, {
+      directory,
+      mayGoOn: isWanted,
+      isIdle,
+      whenIdle: () => this.#whenIdle(),
+      onComplete,
+    })
   }
 
   truncateTo(offset: number, isWanted?: () => boolean): Promise<boolean> {
@@ -313,7 +320,10 @@ export class PartitionLog implements PartitionLogApi {
     // Asked here and not in a function of its own: nothing may be appended between the last answer and the cut.
     while (!this.#isIdle) await this.#appender.queue.whenIdle()
     if (!isWanted()) return false
-    if (this.#lookUp(cut)) this.#onTruncated?.()
+    if (!this.#lookUp(cut)) return true
+    this.#onTruncated?.()
+    // After a power failure what was cut off would be there again, under what came after it.
+    await syncCut(this.#state)
     return true
   }
 

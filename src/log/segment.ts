@@ -35,6 +35,8 @@ export class Segment {
   firstTimestamp: number | undefined
   /** How much sooner than segment.ms it rolls. */
   readonly rollJitterMs: number
+  /** How often batches were cut off, in whose place others may be since. */
+  cuts = 0
   #maxTimestamp: number | undefined
   #maxTimestampOffset = 0
   #bytesSinceIndexEntry = 0
@@ -273,7 +275,10 @@ export class Segment {
     this.index.truncateTo(offset)
     this.timeIndex.truncateTo(offset)
     this.txnIndex.truncateTo(offset)
-    if (position < this.sizeBytes) this.file.truncate(position)
+    if (position < this.sizeBytes) {
+      this.file.truncate(position)
+      this.cuts += 1
+    }
     this.sizeBytes = position
     this.stagedBytes = position
     this.#bytesSinceIndexEntry = 0
@@ -300,10 +305,13 @@ export class Segment {
   }
 
   /**
-   * Walks over the whole file, checking each batch, and makes the indexes anew. `visit` sees the sound batches. Answers
-   * the damage it stopped at, behind which nothing is known; undefined when all is sound.
+   * Walks over the whole file, checking each batch, and makes the indexes anew. `visit` sees the sound batches, and may
+   * throw DamageError. Answers the damage it stopped at, behind which nothing is known; undefined when all is sound.
    */
-  recover(indexIntervalBytes: number, visit: (batch: BatchView) => void): DamageError | undefined {
+  recover(
+    indexIntervalBytes: number,
+    visit: (batch: BatchView, positionBytes: number) => void,
+  ): DamageError | undefined {
     const fileBytes = this.sizeBytes
     this.index.reset()
     this.timeIndex.reset()
@@ -318,9 +326,9 @@ export class Segment {
         const { batch, positionBytes } = blocks
         checkBatch(this.path, positionBytes, batch, nextOffset)
         if (!this.canHold(batch.lastOffset)) throw new DamageError(this.path, positionBytes, 'offset too far from base')
+        visit(batch, positionBytes)
         nextOffset = batch.nextOffset
         this.addBatch(batch, indexIntervalBytes)
-        visit(batch)
       }
       return undefined
     } catch (error) {

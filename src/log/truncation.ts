@@ -48,6 +48,19 @@ export function startOver(state: LogState, appender: Appender, offset: number): 
   state.lastSnapshotOffset = offset
 }
 
+/** Brings a truncation onto stable storage. Rejects with LogError KAFKA_STORAGE_ERROR. */
+export async function syncCut(state: LogState): Promise<void> {
+  const { segments, environment, directory, truncations } = state
+  try {
+    environment.disk.syncDirectory(directory)
+    await segments.active.syncData()
+  } catch (error) {
+    if (truncations !== state.truncations) return
+    state.goOffline(`sync of a truncation failed: ${messageOf(error)}`)
+    throw state.refusalOf(error)
+  }
+}
+
 function cutOffsets(state: LogState, appender: Appender, offset: number): void {
   appender.flusher.keepOnly(state.segments.all.slice(0, -1))
   state.reader.clear()
