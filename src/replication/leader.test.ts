@@ -1,0 +1,551 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import { LogError } from '../log/append-error.ts'
+import { marker } from '../log/testkit.ts'
+import { errors, type KafkaError } from '../protocol/errors.ts'
+import { buildBatch } from '../protocol/records/builder.ts'
+import { LAG_MS, LedPartitionHarness } from './leader.testkit.ts'
+import { FetchWait } from './purgatory.ts'
+
+let led: LedPartitionHarness
+
+beforeEach(() => {
+  led = new LedPartitionHarness()
+})
+
+describe('the high watermark', () => {
+  it('is where the slowest in sync is', async () => {
+    await led.write(5)
+    expect(led.highWatermark).toBe(0)
+    led.fetch(2, 5)
+    expect(led.highWatermark).toBe(0)
+    led.fetch(3, 3)
+    expect(led.highWatermark).toBe(3)
+    led.fetch(3, 5)
+    expect(led.highWatermark).toBe(5)
+  })
+
+  it('never goes back', async () => {
+    await led.write(5)
+    led.fetch(2, 5)
+    led.fetch(3, 5)
+    led.fetch(3, 2)
+    led.update({ leaderEpoch: 5 })
+    expect(led.highWatermark).toBe(5)
+  })
+
+  it('does not wait for one that is not in sync and far behind', async () => {
+    led = new LedPartitionHarness({ isr: [1, 2] })
+    await led.write(5)
+    led.fetch(2, 5)
+    led.fetch(3, 0)
+    await led.write(1)
+    led.fetch(2, 6)
+    expect(led.highWatermark).toBe(6)
+  })
+
+  it('waits for one that is about to get in sync, and may', async () => {
+    led = new LedPartitionHarness({ isr: [1, 2] })
+    led.brokers.get(3)!.inControlledShutdown = true
+    led.fetch(3, 0)
+    await led.write(5)
+    led.fetch(2, 3)
+    expect(led.highWatermark).toBe(3)
+    led.brokers.get(3)!.inControlledShutdown = false
+    led.fetch(2, 5)
+    expect(led.highWatermark).toBe(3)
+    led.fetch(3, 4)
+    expect(led.highWatermark).toBe(4)
+  })
+
+  it('does not move while fewer than min.insync.replicas are in sync (KIP-966)', async () => {
+    led = new LedPartitionHarness({ isr: [1] })
+    await led.write(2)
+    expect(led.highWatermark).toBe(0)
+    led.update({ isr: [1, 2] })
+    led.fetch(2, 2)
+    expect(led.highWatermark).toBe(2)
+  })
+
+  it('is the end of the log where there are no others', async () => {
+    led = new LedPartitionHarness({ replicas: [1], isr: [1] })
+    await led.write(2)
+    expect(led.highWatermark).toBe(2)
+  })
+
+  it('moves when the one that held it back is not in sync any more', async () => {
+    led.fetch(3, 0)
+    await led.write(2)
+    led.fetch(2, 2)
+    led.update({ isr: [1, 2] })
+    // It was in sync a moment ago, and may be again.
+    expect(led.highWatermark).toBe(0)
+    led.brokers.get(3)!.fenced = true
+    led.update({})
+    expect(led.highWatermark).toBe(2)
+  })
+})
+
+describe('acks=all', () => {
+  it('is answered once all in sync have it', async () => {
+    const first = led.append()
+    const second = led.append()
+    await led.settle()
+    led.fetch(2, 2)
+    led.fetch(3, 1)
+    await led.settle()
+    expect(first.outcome).toMatchObject({ firstOffset: 0, lastOffset: 0 })
+    expect(second.outcome).toBe('waits')
+    led.fetch(3, 2)
+    await led.settle()
+    expect(second.outcome).toMatchObject({ lastOffset: 1 })
+  })
+
+  it('gives up after the time that the producer has', async () => {
+    const short = led.append(-1, 100)
+    const long = led.append(-1, 500)
+    await led.environment.time.advance(99)
+    expect(short.outcome).toBe('waits')
+    await led.environment.time.advance(1)
+    expect([short.outcome, long.outcome]).toEqual([errors.REQUEST_TIMED_OUT, 'waits'])
+    await led.environment.time.advance(400)
+    expect(long.outcome).toBe(errors.REQUEST_TIMED_OUT)
+    expect(led.environment.time.pendingTasks).toBe(0)
+  })
+
+  it('is refused while too few are in sync, and nothing is written', async () => {
+    led = new LedPartitionHarness({ isr: [1] })
+    const refused = led.append()
+    const taken = led.append(1)
+    await led.settle()
+    expect(refused.outcome).toBe(errors.NOT_ENOUGH_REPLICAS)
+    expect(taken.outcome).toMatchObject({ firstOffset: 0 })
+  })
+
+  it.each<[string, (harness: LedPartitionHarness) => void, KafkaError]>([
+    ['another leads', (each) => each.update({ leader: 2, leaderEpoch: 5 }), errors.NOT_LEADER_OR_FOLLOWER],
+    ['nobody leads', (each) => each.update({ leader: -1, leaderEpoch: 5 }), errors.NOT_LEADER_OR_FOLLOWER],
+    [
+      'the topic goes',
+      (each) => each.partition.end(errors.UNKNOWN_TOPIC_OR_PARTITION),
+      errors.UNKNOWN_TOPIC_OR_PARTITION,
+    ],
+    ['the broker stops', (each) => each.partition.stopWaiting(), errors.NOT_LEADER_OR_FOLLOWER],
+  ])('fails when %s', async (_, happens, error) => {
+    const written = led.append()
+    await led.settle()
+    const underWay = led.append()
+    happens(led)
+    await led.settle()
+    expect(written.outcome).toBe(error)
+    expect(underWay.outcome).toMatchObject({ code: expect.any(Number) })
+  })
+
+  it('fails when leadership was lost and won again before the write was done', async () => {
+    const appended = led.append()
+    led.update({ leader: 2, leaderEpoch: 5 })
+    led.update({ leader: 1, leaderEpoch: 6 })
+    await led.settle()
+    expect(appended.outcome).toBe(errors.NOT_LEADER_OR_FOLLOWER)
+  })
+
+  it('goes on waiting when the same leader is elected again', async () => {
+    const appended = led.append()
+    await led.settle()
+    led.update({ leaderEpoch: 5 })
+    await led.settle()
+    expect(appended.outcome).toBe('waits')
+    led.fetch(2)
+    led.fetch(3)
+    await led.settle()
+    expect(appended.outcome).toMatchObject({ lastOffset: 0 })
+  })
+
+  it('of a batch that came before waits as long as that', async () => {
+    const bytes = () =>
+      buildBatch([{ timestamp: 1_700_000_000_000, key: null, value: null }], {
+        producerId: 1,
+        producerEpoch: 0,
+        baseSequence: 0,
+      })
+    const outcomes: unknown[] = []
+    for (let count = 0; count < 2; count++) {
+      void led.partition.append([bytes()], -1, 'client').then(({ duplicate }) => outcomes.push(duplicate))
+    }
+    await led.settle()
+    expect(outcomes).toEqual([])
+    led.fetch(2)
+    led.fetch(3)
+    await led.settle()
+    expect(outcomes).toEqual([false, true])
+  })
+})
+
+describe('followers', () => {
+  it.each([
+    ['of an earlier life of the broker (KIP-903)', 2, 101, errors.NOT_LEADER_OR_FOLLOWER],
+    ['that do not say', 2, -1, undefined],
+    ['of a life that the metadata do not know yet', 2, 103, undefined],
+    ['that are none', 4, -1, errors.NOT_LEADER_OR_FOLLOWER],
+  ])('%s', (_, brokerId, brokerEpoch, error) => {
+    expect(led.partition.fetchedBy({ brokerId, brokerEpoch, offset: 0, logStartOffset: 0 })).toBe(error)
+  })
+
+  it('join those in sync when they have all that is committed, with the epochs of brokers', async () => {
+    led = new LedPartitionHarness({ isr: [1, 2] })
+    await led.write(3)
+    led.fetch(2, 3)
+    led.fetch(3, 2)
+    expect(led.changes.asked).toEqual([])
+    led.fetch(3, 3)
+    expect(led.changes.asked.map(({ change }) => change)).toEqual([
+      {
+        topicId: led.partition.topicId,
+        partition: 0,
+        leaderEpoch: 4,
+        partitionEpoch: 10,
+        isr: [
+          { brokerId: 1, brokerEpoch: 101 },
+          { brokerId: 2, brokerEpoch: 102 },
+          { brokerId: 3, brokerEpoch: 103 },
+        ],
+      },
+    ])
+    led.changes.answer()
+    expect(led.partition.state).toMatchObject({ isr: [1, 2, 3], partitionEpoch: 11 })
+  })
+
+  it.each<[string, (harness: LedPartitionHarness) => void]>([
+    ['is fenced', ({ brokers }) => (brokers.get(3)!.fenced = true)],
+    ['shuts down', ({ brokers }) => (brokers.get(3)!.inControlledShutdown = true)],
+    ['is not known', ({ brokers }) => brokers.delete(3)],
+  ])('do not join while their broker %s', async (_, happens) => {
+    led = new LedPartitionHarness({ isr: [1, 2] })
+    happens(led)
+    led.partition.fetchedBy({ brokerId: 3, brokerEpoch: -1, offset: 0, logStartOffset: 0 })
+    expect(led.changes.asked).toEqual([])
+  })
+
+  it('do not join in another epoch than their broker is registered in', () => {
+    led = new LedPartitionHarness({ isr: [1, 2] })
+    led.partition.fetchedBy({ brokerId: 3, brokerEpoch: 104, offset: 0, logStartOffset: 0 })
+    expect(led.changes.asked).toEqual([])
+  })
+
+  it('do not join before they have something of the epoch of the leader', async () => {
+    led = new LedPartitionHarness({ leader: 2, isr: [1, 2] })
+    await led.log.append([buildBatch([{ timestamp: 1, key: null, value: null }])], {
+      leaderEpoch: 4,
+      origin: 'replication',
+    })
+    led.update({ leader: 1, leaderEpoch: 5 })
+    led.fetch(3, 0)
+    expect(led.changes.asked).toEqual([])
+    led.fetch(3, 1)
+    expect(led.changes.isrs).toEqual([[1, 2, 3]])
+  })
+
+  it('leave those in sync after replica.log.time.max.ms without being caught up', async () => {
+    await led.write(1)
+    led.fetch(2)
+    led.fetch(3)
+    await led.environment.time.advance(10_000)
+    await led.write(1)
+    led.fetch(2, 2)
+    await led.environment.time.advance(LAG_MS - 10_000)
+    led.partition.checkInSync()
+    expect(led.changes.isrs).toEqual([])
+    await led.environment.time.advance(1)
+    led.partition.checkInSync()
+    led.partition.checkInSync()
+    expect(led.changes.isrs).toEqual([[1, 2]])
+    // It may be that the controller says no.
+    expect(led.highWatermark).toBe(1)
+    led.changes.answer()
+    expect(led.highWatermark).toBe(2)
+  })
+
+  it('stay in sync that have nothing to fetch, or are never done because there is always more', async () => {
+    await led.write(1)
+    led.fetch(2)
+    led.fetch(3)
+    for (let step = 0; step < 10; step++) {
+      await led.environment.time.advance(LAG_MS / 2)
+      led.fetch(3, step)
+      await led.write(1)
+      led.partition.checkInSync()
+      led.fetch(2)
+      expect(led.changes.isrs).toEqual([])
+    }
+  })
+
+  it('in sync that never fetch from a new leader leave after replica.lag.time.max.ms', async () => {
+    await led.write(1)
+    await led.environment.time.advance(LAG_MS)
+    led.partition.checkInSync()
+    expect(led.changes.isrs).toEqual([])
+    await led.environment.time.advance(1)
+    led.partition.checkInSync()
+    expect(led.changes.isrs).toEqual([[1]])
+    expect(led.changes.asked[0]!.change.isr).toEqual([{ brokerId: 1, brokerEpoch: 101 }])
+  })
+
+  it('hold back the high watermark from the moment that they are to join', async () => {
+    led = new LedPartitionHarness({ isr: [1, 2] })
+    led.fetch(3, 0)
+    led.brokers.get(3)!.inControlledShutdown = true
+    await led.write(2)
+    led.fetch(2)
+    expect(led.changes.isrs).toEqual([[1, 2, 3]])
+    expect(led.highWatermark).toBe(0)
+  })
+})
+
+describe('a change of those in sync', () => {
+  beforeEach(() => {
+    led = new LedPartitionHarness({ isr: [1, 2] })
+    led.fetch(3, 0)
+  })
+
+  it('is asked for once', () => {
+    led.fetch(3, 0)
+    led.fetch(2, 0)
+    expect(led.changes.isrs).toHaveLength(1)
+  })
+
+  it.each([errors.OPERATION_NOT_ATTEMPTED, errors.INELIGIBLE_REPLICA])('is off after $name', async (error) => {
+    led.changes.answer(error)
+    expect(led.partition.state).toMatchObject({ isr: [1, 2], partitionEpoch: 10 })
+    led.fetch(3, 0)
+    expect(led.changes.isrs).toHaveLength(1)
+  })
+
+  it.each([
+    errors.UNKNOWN_TOPIC_OR_PARTITION,
+    errors.UNKNOWN_TOPIC_ID,
+    errors.FENCED_LEADER_EPOCH,
+    errors.INVALID_UPDATE_VERSION,
+    errors.INVALID_REQUEST,
+    errors.NEW_LEADER_ELECTED,
+  ])('is left to the metadata after $name', async (error) => {
+    led.changes.answer(error)
+    await led.environment.time.advance(LAG_MS * 2)
+    led.fetch(3, 0)
+    led.partition.checkInSync()
+    expect(led.changes.asked).toEqual([])
+    led.update({})
+    led.fetch(3, 0)
+    expect(led.changes.isrs).toHaveLength(1)
+  })
+
+  it('is asked for again after any other error, as long as it is wanted', async () => {
+    led.changes.answer(errors.UNKNOWN_SERVER_ERROR)
+    expect(led.changes.asked).toEqual([])
+    await led.environment.time.advance(50)
+    expect(led.changes.isrs).toHaveLength(1)
+    led.changes.answer(errors.UNKNOWN_SERVER_ERROR)
+    led.update({ leader: 2, leaderEpoch: 5 })
+    await led.environment.time.advance(1000)
+    expect(led.changes.asked).toEqual([])
+  })
+
+  it('is not taken from an answer when the metadata were faster', () => {
+    led.update({ isr: [1], partitionEpoch: 20 })
+    led.changes.answer()
+    expect(led.partition.state).toMatchObject({ isr: [1], partitionEpoch: 20 })
+  })
+
+  it('is not taken back by metadata that are older than the answer', () => {
+    led.changes.answer()
+    led.update({ isr: [1, 2], partitionEpoch: 10 })
+    expect(led.partition.state).toMatchObject({ isr: [1, 2, 3], partitionEpoch: 11 })
+  })
+})
+
+describe('a new leader', () => {
+  beforeEach(async () => {
+    led = new LedPartitionHarness({ leader: 2 })
+    const bytes = buildBatch([{ timestamp: 1, key: null, value: null }])
+    await led.log.append([bytes], { leaderEpoch: 4, origin: 'replication' })
+  })
+
+  it('cannot say where what is committed ends before its followers have it (KIP-207)', () => {
+    led.update({ leader: 1, leaderEpoch: 5 })
+    expect(led.partition.isEndUnknown).toBe(true)
+    led.fetch(2)
+    expect(led.partition.isEndUnknown).toBe(true)
+    led.fetch(3)
+    expect(led.partition.isEndUnknown).toBe(false)
+  })
+
+  it('begins its epoch after what is on its way to the disk', async () => {
+    const bytes = buildBatch([{ timestamp: 1, key: null, value: null }], { baseOffset: 1 })
+    const written = led.log.append([bytes], { leaderEpoch: 4, origin: 'replication' })
+    led.update({ leader: 1, leaderEpoch: 5 })
+    expect(led.log.endOffsetForEpoch(4)).toEqual({ leaderEpoch: 4, offset: 2 })
+    await written
+    led.fetch(2, 1)
+    led.fetch(3, 1)
+    expect([led.highWatermark, led.partition.isEndUnknown]).toEqual([1, true])
+  })
+
+  it('knows nothing of its followers from when it led before', async () => {
+    led.update({ leader: 1, leaderEpoch: 5 })
+    led.fetch(2)
+    led.update({ leader: 2, leaderEpoch: 6 })
+    led.update({ leader: 1, leaderEpoch: 7 })
+    led.fetch(3)
+    expect(led.highWatermark).toBe(0)
+  })
+
+  it('forgets who may open a transaction when it leads no more', () => {
+    const batch = { producerId: 1, producerEpoch: 0, baseSequence: 0 }
+    led.update({ leader: 1, leaderEpoch: 5 })
+    const guard = led.partition.beginVerification(batch, true)
+    led.update({ leader: 2, leaderEpoch: 6 })
+    expect(() => led.partition.beginVerification(batch, true)).toThrow(LogError)
+    led.update({ leader: 1, leaderEpoch: 7 })
+    expect(led.partition.beginVerification(batch, true)).not.toBe(guard)
+  })
+})
+
+describe('replicas that come and go', () => {
+  it('are followed from the start, and forgotten', async () => {
+    await led.write(1)
+    led.update({ replicas: [1, 2, 3, 4], addingReplicas: [4] })
+    led.brokers.set(4, { epoch: 104, fenced: false, inControlledShutdown: false })
+    led.fetch(2)
+    led.fetch(3)
+    led.fetch(4, 0)
+    expect(led.changes.asked).toEqual([])
+    led.fetch(4)
+    expect(led.changes.isrs).toEqual([[1, 2, 3, 4]])
+    led.update({ replicas: [1, 2, 3], isr: [1, 2, 3], addingReplicas: [] })
+    expect(led.fetch(4)).toBe(errors.NOT_LEADER_OR_FOLLOWER)
+  })
+
+  it('leave what they have not got committed by the others', async () => {
+    await led.write(1)
+    led.fetch(2)
+    led.update({ replicas: [1, 2], isr: [1, 2] })
+    expect(led.highWatermark).toBe(1)
+  })
+})
+
+describe('readers that wait', () => {
+  const watch = (seesLogEnd: boolean, minBytes = 1) => {
+    const waiting = { isDone: false }
+    const watched = [{ partition: led.partition, availableBytes: 0, maxBytes: 1_000_000 }]
+    const onDone = () => {
+      waiting.isDone = true
+    }
+    new FetchWait(led.environment.time, watched, minBytes, 60_000, onDone, seesLogEnd)
+    return waiting
+  }
+
+  it('as followers go on with what is written, as consumers with what is committed', async () => {
+    const follower = watch(true)
+    const consumer = watch(false)
+    await led.write(1)
+    expect([follower.isDone, consumer.isDone]).toEqual([true, false])
+    led.fetch(2)
+    led.fetch(3)
+    expect(consumer.isDone).toBe(true)
+  })
+
+  it('wait for as many bytes as they want', async () => {
+    await led.write(1)
+    const oneBytes = led.log.sizeBytes
+    led.fetch(2)
+    led.fetch(3)
+    const consumer = watch(false, 3 * oneBytes)
+    await led.write(3)
+    led.fetch(2, 4)
+    led.fetch(3, 3)
+    expect(consumer.isDone).toBe(false)
+    led.fetch(3, 4)
+    expect(consumer.isDone).toBe(true)
+  })
+
+  it('go on at the end of a transaction that held them up', async () => {
+    const transaction = { producerId: 7, producerEpoch: 0, baseSequence: 0 }
+    const guard = led.partition.beginVerification(transaction, false)
+    const bytes = buildBatch([{ timestamp: 1_700_000_000_000, key: null, value: Buffer.alloc(5000) }], {
+      ...transaction,
+      isTransactional: true,
+    })
+    void led.partition.append([bytes], 1, 'client', { ...transaction, guard })
+    await led.settle()
+    led.fetch(2)
+    led.fetch(3)
+    expect(led.log).toMatchObject({ highWatermark: 1, lastStableOffset: 0 })
+    const consumer = watch(false, 5000)
+    const ended = { ...transaction, baseSequence: -1, markerVersion: 1 }
+    void led.partition.append([marker('commit', 7, 0)], -1, 'coordinator', ended)
+    await led.settle()
+    led.fetch(2)
+    led.fetch(3)
+    expect(led.log.lastStableOffset).toBe(2)
+    expect(consumer.isDone).toBe(true)
+  })
+})
+
+describe('DeleteRecords (KIP-107)', () => {
+  const wait = (offset: number, timeoutMs = 1000) => {
+    const waiting: { outcome: KafkaError | 'waits' } = { outcome: 'waits' }
+    void led.partition.whenDeletedBefore(offset, timeoutMs).then((outcome) => {
+      waiting.outcome = outcome
+    })
+    return waiting
+  }
+
+  beforeEach(async () => {
+    await led.write(4)
+    led.fetch(2)
+    led.fetch(3)
+  })
+
+  it('is done when every live follower has deleted, too', async () => {
+    expect(led.partition.deleteRecordsBefore(3)).toBe(0)
+    const waiting = wait(3)
+    led.fetch(2, 4, 3)
+    led.fetch(3, 4, 2)
+    await led.settle()
+    expect(waiting.outcome).toBe('waits')
+    led.fetch(3, 4, 3)
+    await led.settle()
+    expect(waiting.outcome).toBe(errors.NONE)
+    expect(led.partition.lowWatermark).toBe(3)
+  })
+
+  it('does not wait for one whose broker is gone', async () => {
+    led.partition.deleteRecordsBefore(3)
+    led.fetch(2, 4, 3)
+    led.brokers.get(3)!.fenced = true
+    const waiting = wait(3)
+    await led.settle()
+    expect(waiting.outcome).toBe(errors.NONE)
+  })
+
+  it('takes no longer than the client waits, and no longer than this broker leads', async () => {
+    led.partition.deleteRecordsBefore(3)
+    const short = wait(3)
+    const long = wait(3, 5000)
+    await led.environment.time.advance(1000)
+    expect([short.outcome, long.outcome]).toEqual([errors.REQUEST_TIMED_OUT, 'waits'])
+    led.update({ leader: 2, leaderEpoch: 5 })
+    await led.settle()
+    expect(long.outcome).toBe(errors.NOT_LEADER_OR_FOLLOWER)
+  })
+})
+
+describe('followers to read from (KIP-392)', () => {
+  it('are in sync and have what is asked for', async () => {
+    await led.write(4)
+    led.fetch(2, 4)
+    led.fetch(3, 2, 1)
+    const at = (offset: number) => led.partition.followersAt(offset).map(({ brokerId }) => brokerId)
+    expect([at(0), at(1), at(2), at(3)]).toEqual([[2], [2, 3], [2, 3], [2]])
+    led.update({ isr: [1, 3] })
+    expect(at(2)).toEqual([3])
+  })
+})
