@@ -310,7 +310,6 @@ export class Controller {
     return this.#decide((context) => assignDirectories(context, request))
   }
 
-  /** Rejects with Refusal for a broker that is not registered. */
   /** Resolves with the broker's epoch. `isOwn`: it is the broker of this process, so that no earlier one lives. */
   registerBroker(request: BrokerRegistrationRequest, version: number, isOwn = false): Promise<number> {
     return this.#decide((context) => registerBroker(context, request, version, isOwn))
@@ -330,6 +329,7 @@ export class Controller {
     return this.#decide(({ head }) => ({ records: [registerController(head, request)], response: undefined }))
   }
 
+  /** Rejects with Refusal for a broker that is not registered. */
   unregisterBroker(brokerId: number): Promise<void> {
     return this.#run((context) => ({
       records: unregisterRecords(context, brokerId, this.quorum.nextOffset),

@@ -51,7 +51,7 @@ function answerFetch(node: RaftNode, error: KafkaError): FetchResponse {
     type: 'fetch',
     error,
     ...node.leadership,
-    highWatermark: node.leaderState?.highWatermark ?? -1,
+    highWatermark: error === errors.NONE ? (node.leaderState?.highWatermark ?? -1) : -1,
     logStartOffset: node.log.startOffset,
     diverging: undefined,
     snapshot: undefined,
