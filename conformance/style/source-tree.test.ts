@@ -22,7 +22,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   security: ['platform', 'protocol', 'config', 'metadata'],
   broker: ['platform', 'protocol', 'config', 'log', 'replication', 'metadata', 'controller', 'coordinator', 'security'],
   testing: ['platform', 'protocol', 'config', 'log', 'replication', 'metadata', 'controller', 'coordinator', 'broker'],
-  cli: ['platform', 'protocol', 'config', 'metadata', 'broker'],
+  cli: ['platform', 'protocol', 'config', 'replication', 'metadata', 'broker'],
 }
 
 /** The world, which only `src/platform` may touch (and `src/cli` its process and standard streams). */

@@ -1,10 +1,13 @@
 import { UsageError } from './console.ts'
 
-/** A flag of a command. `short` is one letter, `takesValue` says whether a value follows it. */
+/**
+ * A flag of a command. `short` is one letter, `takesValue` says whether a value follows it; 'maybe': what follows is its
+ * value unless it is another flag.
+ */
 export interface Flag {
   readonly name: string
   readonly short?: string
-  readonly takesValue: boolean
+  readonly takesValue: boolean | 'maybe'
 }
 
 export interface Arguments {
@@ -13,6 +16,8 @@ export interface Arguments {
   value(name: string): string | undefined
   values(name: string): readonly string[]
   has(name: string): boolean
+  /** The names of the flags as they were given, each as often as it was. */
+  readonly order: readonly string[]
 }
 
 /**
@@ -22,6 +27,7 @@ export interface Arguments {
 export function parseArguments(args: readonly string[], flags: readonly Flag[]): Arguments {
   const positional: string[] = []
   const found = new Map<string, string[]>()
+  const order: string[] = []
   for (let index = 0; index < args.length; index++) {
     const argument = args[index]!
     if (argument === '--') {
@@ -39,7 +45,13 @@ export function parseArguments(args: readonly string[], flags: readonly Flag[]):
     if (flag === undefined) throw new UsageError(`unknown option ${written}`)
     const values = found.get(flag.name) ?? []
     found.set(flag.name, values)
-    if (!flag.takesValue) {
+    order.push(flag.name)
+    const hasNoValue = args[index + 1] === undefined || args[index + 1]!.startsWith('-')
+    if (flag.takesValue === 'maybe' && attached === undefined && hasNoValue) {
+      values.push('')
+      continue
+    }
+    if (flag.takesValue === false) {
       if (attached !== undefined) throw new UsageError(`option ${written} takes no value`)
       values.push('')
       continue
@@ -50,6 +62,7 @@ export function parseArguments(args: readonly string[], flags: readonly Flag[]):
   }
   return {
     positional,
+    order,
     value: (name) => found.get(name)?.at(-1),
     values: (name) => found.get(name) ?? [],
     has: (name) => found.has(name),

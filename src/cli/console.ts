@@ -7,4 +7,15 @@ export interface Console {
 }
 
 /** A command line that cannot be understood: the message, then where to find help. Exit code 2. */
-export class UsageError extends Error {}
+export class UsageError extends Error {
+  /** The command line that prints help. */
+  readonly help: string
+
+  constructor(message: string, help = 'ottla --help') {
+    super(message)
+    this.help = help
+  }
+}
+
+/** What was asked for cannot be done: the message in one line says why. Exit code 1. */
+export class CommandError extends Error {}

@@ -1,5 +1,5 @@
 import { StartupError } from '../config/startup-error.ts'
-import { type Console, UsageError } from './console.ts'
+import { CommandError, type Console, UsageError } from './console.ts'
 import { HELP } from './help.ts'
 
 /**
@@ -11,7 +11,7 @@ export async function run(args: readonly string[], console: Console): Promise<nu
     return await dispatch(args, console)
   } catch (error) {
     if (error instanceof UsageError) {
-      console.err(`ottla: ${error.message}. See: ottla --help`)
+      console.err(`ottla: ${error.message}. See: ${error.help}`)
       return 2
     }
     console.err(`ottla: ${describeFailure(error)}`)
@@ -21,7 +21,7 @@ export async function run(args: readonly string[], console: Console): Promise<nu
 
 /** One line for what was foreseen, and everything there is for what was not. */
 function describeFailure(error: unknown): string {
-  if (error instanceof StartupError) return error.message.replace(/[\r\n]+/g, ' ')
+  if (error instanceof StartupError || error instanceof CommandError) return error.message.replace(/[\r\n]+/g, ' ')
   if (!(error instanceof Error)) return String(error)
   if ('code' in error && 'syscall' in error) return error.message
   return error.stack ?? error.message
@@ -36,6 +36,7 @@ async function dispatch(args: readonly string[], console: Console): Promise<numb
     case 'dev':
       return (await import('./start.ts')).dev(rest, console)
     case 'storage':
+    case 'kafka-storage':
       return (await import('./storage.ts')).storage(rest, console)
     case '--version':
     case '-v':
@@ -48,8 +49,11 @@ async function dispatch(args: readonly string[], console: Console): Promise<numb
       return 0
     case undefined:
       throw new UsageError('no command given')
-    default:
-      throw new UsageError(`unknown command ${command}`)
+    default: {
+      const asked = await (await import('./admin/commands.ts')).adminCommand(command)
+      if (asked === undefined) throw new UsageError(`unknown command ${command}`)
+      return (await import('./admin/command.ts')).runAdminCommand(asked, rest, console)
+    }
   }
 }
 
