@@ -332,7 +332,7 @@ export class Controller {
   /** Rejects with Refusal for a broker that is not registered. */
   unregisterBroker(brokerId: number): Promise<void> {
     return this.#run((context) => ({
-      records: unregisterRecords(context, brokerId, this.quorum.nextOffset),
+      records: unregisterRecords(context, brokerId),
       response: undefined,
     }))
   }

@@ -1,22 +1,28 @@
 import { type MetadataRecord, metadataRecord } from '../metadata/records.ts'
 import { registerBrokerRecord, registerBrokerRecordVersion } from '../metadata/snapshot-records.ts'
 import { recordsForUnregistered } from './broker-changes.ts'
-import { type DecisionContext, Refusal } from './result.ts'
+import type { HeartbeatContext } from './broker-heartbeat.ts'
+import { checkRecordCount, Refusal } from './result.ts'
 
 /**
- * The records that take a broker out of the cluster and of everything that it led. The node that is asked lives: it is
- * registered again at once, where a broker of Apache Kafka would be of no use until its restart. `nextOffset`: of the
- * first of the records. Throws Refusal BROKER_ID_NOT_REGISTERED.
+ * The records that take a broker out of the cluster and of everything that it led. A node that is alone is registered
+ * again at once, and goes on leading: it lives, and nobody else could serve in its place. Throws Refusal
+ * BROKER_ID_NOT_REGISTERED, POLICY_VIOLATION.
  */
-export function unregisterRecords(context: DecisionContext, brokerId: number, nextOffset: number): MetadataRecord[] {
-  const { head, nodeId } = context
+export function unregisterRecords(context: HeartbeatContext, brokerId: number): MetadataRecord[] {
+  const { head, nodeId, sessions, nextOffset } = context
   const broker = head.brokers.get(brokerId)
   if (broker === undefined) {
     throw new Refusal('BROKER_ID_NOT_REGISTERED', `Broker ID ${brokerId} is not currently registered`)
   }
-  if (brokerId === nodeId) {
+  if (brokerId === nodeId && head.brokers.size === 1) {
     const gone = metadataRecord('UnregisterBroker', { brokerId, brokerEpoch: broker.epoch })
-    return [gone, registerBrokerRecord({ ...broker, epoch: nextOffset + 1 }, registerBrokerRecordVersion(head))]
+    const again = registerBrokerRecord({ ...broker, epoch: nextOffset + 1 }, registerBrokerRecordVersion(head))
+    sessions.registered(brokerId, nextOffset + 1, true)
+    return [gone, again]
   }
-  return recordsForUnregistered(context, brokerId)
+  const records = recordsForUnregistered(context, brokerId)
+  checkRecordCount(records)
+  sessions.forget(brokerId)
+  return records
 }

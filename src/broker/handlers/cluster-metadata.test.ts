@@ -54,7 +54,7 @@ async function ask<Q extends Message, R extends Message>(
   listenerKind: 'broker' | 'controller' = 'broker',
 ): Promise<MessageOf<R>> {
   const decoded = decode(handler.request, apiVersion, encode(handler.request, apiVersion, request))
-  const connection = { listenerName: 'PLAINTEXT', listenerKind }
+  const connection = { listenerName: listenerKind === 'broker' ? 'PLAINTEXT' : 'CONTROLLER', listenerKind }
   const answer = await handler.handle(decoded, { apiVersion, connection } as RequestContext, services)
   if (answer === NO_RESPONSE || answer === CLOSE_CONNECTION) throw new Error('no answer')
   return decode(handler.response, apiVersion, encode(handler.response, apiVersion, answer as InputOf<R>))

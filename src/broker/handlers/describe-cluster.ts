@@ -1,3 +1,4 @@
+import { CONTROLLER_REGISTRATION_LEVEL, METADATA_VERSION } from '../../metadata/features.ts'
 import { errorOfCode, errors } from '../../protocol/errors.ts'
 import { DescribeClusterRequest, DescribeClusterResponse } from '../../protocol/messages/describe-cluster.ts'
 import { CLUSTER_OPERATIONS, NOT_ASKED } from '../operations.ts'
@@ -10,11 +11,15 @@ export const handler = defineHandler({
   request: DescribeClusterRequest,
   response: DescribeClusterResponse,
   handle: (request, context, services) => {
-    const { clusterId, quorum } = services
+    const { clusterId, quorum, image } = services
     const own = context.connection.listenerKind === 'controller' ? EndpointType.controller : EndpointType.broker
     const { endpointType } = request
+    if (own === EndpointType.controller && image.featureLevel(METADATA_VERSION) < CONTROLLER_REGISTRATION_LEVEL) {
+      return { errorCode: errors.UNSUPPORTED_VERSION.code, errorMessage: errors.UNSUPPORTED_VERSION.message }
+    }
     if (endpointType !== own) return wrongEndpoint(endpointType, own, context)
-    const brokers = own === EndpointType.broker ? brokersFor(request, context, services) : controllersFor(services)
+    const brokers =
+      own === EndpointType.broker ? brokersFor(request, context, services) : controllersFor(context, services)
     const alive = own === EndpointType.broker ? aliveBrokerId(services) : quorum.leaderId
     return {
       ...(context.apiVersion >= 1 && { endpointType }),
@@ -51,9 +56,9 @@ function brokersFor({ includeFencedBrokers }: DescribeClusterRequest, context: R
   })
 }
 
-function controllersFor({ image }: Services) {
+function controllersFor({ connection }: RequestContext, { image }: Services) {
   return [...image.controllers.values()].flatMap(({ id, endPoints }) => {
-    const [endPoint] = endPoints
+    const endPoint = endPoints.find(({ name }) => name === connection.listenerName)
     if (endPoint === undefined) return []
     return [{ brokerId: id, host: endPoint.host, port: endPoint.port, rack: null, isFenced: false }]
   })
