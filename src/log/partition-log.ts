@@ -8,7 +8,7 @@ import { loadLog } from './loader.ts'
 import { LogCopy } from './log-copy.ts'
 import type { LogEnvironment, PartitionLogOptions } from './log-options.ts'
 import { lastStableOffsetOf, readLog } from './log-reads.ts'
-import { LogState } from './log-state.ts'
+import { LogState, messageOf } from './log-state.ts'
 import { maxTimestampOf, offsetForTimestamp, segmentOffsetsBefore } from './lookup.ts'
 import { readTopicId, writeTopicId } from './topic-id-file.ts'
 import { retireSegments, startOver, syncCut, truncateLog } from './truncation.ts'
@@ -33,6 +33,8 @@ export class PartitionLog implements PartitionLogApi {
   readonly #appender: Appender
   readonly #onTruncated: (() => void) | undefined
   #topicId: string
+  /** Whether the process before may not have lived to sync what it wrote last. */
+  #isLoadedUnsynced = false
 
   private constructor(environment: LogEnvironment, options: PartitionLogOptions) {
     const { disk } = environment
@@ -92,6 +94,16 @@ export class PartitionLog implements PartitionLogApi {
     state.producers.onHighWatermark(state.highWatermark)
     state.lastSnapshotOffset = state.snapshots.latest ?? loaded.logStartOffset
     state.tail.restart(loaded.nextOffset)
+    this.#isLoadedUnsynced = !options.cleanShutdown && loaded.nextOffset > loaded.recoveryPoint
+    this.#syncLoaded()
+  }
+
+  /** Where records are synced before their answer, a producer that repeats one must not be told of one that is not. */
+  #syncLoaded(): void {
+    const { config, segments } = this.#state
+    if (!this.#isLoadedUnsynced || config.flushMessages > 1) return
+    segments.active.file.syncNow()
+    this.#isLoadedUnsynced = false
   }
 
   /** "topic-partition" */
@@ -168,6 +180,12 @@ export class PartitionLog implements PartitionLogApi {
 
   updateConfig(config: LogConfig): void {
     this.#state.config = config
+    if (this.#state.offline !== undefined) return
+    try {
+      this.#syncLoaded()
+    } catch (error) {
+      this.#state.goOffline(`sync failed: ${messageOf(error)}`)
+    }
   }
 
   append(records: readonly Buffer[], options: AppendOptions): Promise<AppendInfo> {

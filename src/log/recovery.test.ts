@@ -228,6 +228,19 @@ describe('durability', () => {
     expect(log.logEndOffset).toBe(1)
   })
 
+  it.each(['at once', 'with the settings of its topic'])(
+    'of what was found is seen to %s with flush.messages=1',
+    async (when) => {
+      const environment = testEnvironment()
+      // Killed between its write and its sync.
+      await (await logOf(environment, ['a'])).append([batchOf(['b'])], CLIENT)
+      const log = openLog(environment, when === 'at once' ? { flushMessages: 1 } : {})
+      log.updateConfig({ ...log.config, flushMessages: 1 })
+      environment.disk.crash()
+      expect(await valuesOf(openLog(environment))).toEqual(['a', 'b'])
+    },
+  )
+
   it('comes within flush.ms', async () => {
     const environment = testEnvironment()
     const log = openLog(environment, { flushMs: 50 })
