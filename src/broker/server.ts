@@ -245,7 +245,7 @@ function running(node: Node, services: Services, storage: Storage): RunningServe
 
 async function stop(node: Node, services: Services, storage: Storage): Promise<void> {
   const { connections, lifecycle, registration, config } = node
-  const { controller, groups, transactions, shares, replicas, controllerLink } = services
+  const { controller, groups, transactions, shares, replicas, fetchers, controllerLink, brokerLinks } = services
   if (lifecycle !== undefined && hasOthers(services) && config.get('controlled.shutdown.enable')) {
     await lifecycle.shutDown(CONTROLLED_SHUTDOWN_MS)
   }
@@ -257,6 +257,8 @@ async function stop(node: Node, services: Services, storage: Storage): Promise<v
   await transactions.close()
   await shares.close()
   await groups.close()
+  await fetchers.close()
+  brokerLinks.close()
   controllerLink.close()
   await closed
   await controller.close()
@@ -274,6 +276,8 @@ function abandon({ connections, storage, controller, services, lifecycle, regist
   lifecycle?.close()
   registration?.close()
   services?.controllerLink.close()
+  services?.brokerLinks.close()
+  void services?.fetchers.close()
   controller?.abandon()
   storage?.logs.abandon()
   storage?.release()

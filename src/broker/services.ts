@@ -2,6 +2,7 @@ import type { BrokerConfig } from '../config/broker-config.ts'
 import type { Controller } from '../controller/controller.ts'
 import { groupCoordinatorConfig } from '../coordinator/group-config.ts'
 import { GROUP_TOPIC, GroupCoordinator } from '../coordinator/group-coordinator.ts'
+import type { MarkerTarget } from '../coordinator/transactions/markers.ts'
 import { transactionConfig } from '../coordinator/transactions/transaction-config.ts'
 import { TRANSACTION_TOPIC, TransactionCoordinator } from '../coordinator/transactions/transaction-coordinator.ts'
 import type { MetadataImage } from '../metadata/image.ts'
@@ -9,16 +10,19 @@ import { ConfigResourceType } from '../metadata/types.ts'
 import type { Logger } from '../platform/logger.ts'
 import type { Platform } from '../platform/platform.ts'
 import { codecFromId } from '../protocol/records/batch.ts'
+import { BrokerLinks } from '../replication/channel/broker-links.ts'
 import { AlterPartitionChanges } from '../replication/isr-changes.ts'
 import { ReplicaManager } from '../replication/replica-manager.ts'
 import { ServedApis } from './apis.ts'
 import { AutoTopics } from './auto-topics.ts'
+import { ClusterMarkers } from './cluster-markers.ts'
 import type { Serve } from './connection.ts'
 import { limitsOf } from './connection-limits.ts'
 import { ControllerChannel } from './controller-channel.ts'
 import { DirectoryPublisher } from './directory-publisher.ts'
 import { Dispatcher } from './dispatch.ts'
 import { FetchSessionCache } from './fetch-sessions.ts'
+import { endpointsOf, makeFetchers } from './fetchers.ts'
 import type { ConnectionPace } from './listener.ts'
 import { logConfigOf } from './log-config.ts'
 import { LocalMarkers } from './marker-target.ts'
@@ -32,6 +36,7 @@ import { ShareGroups } from './share/share-groups.ts'
 import type { Storage } from './storage.ts'
 import { StreamsTopics } from './streams-topics.ts'
 import { ClientMetrics } from './telemetry/client-metrics.ts'
+import { TransactionQuestions } from './transaction-questions.ts'
 import { TransactionVerifier } from './transaction-verifier.ts'
 import type { Endpoint, Services } from './types.ts'
 
@@ -50,6 +55,7 @@ export function makeServices(
   const serve: Serve = (frame, connection, receivedMs) => dispatcher.serve(frame, connection, receivedMs)
   const controllerLink = controllerChannel(config, platform, controller, serve)
   const brokerEpoch = () => image.brokers.get(config.nodeId)?.epoch ?? -1
+  const fetchers = makeFetchers(config, platform, logger, image, brokerEpoch)
   const replicas = new ReplicaManager({
     nodeId: config.nodeId,
     logs: storage.logs,
@@ -60,6 +66,7 @@ export function makeServices(
       return { log: logConfigOf(settings), minInsyncReplicas: settings.minInsyncReplicas }
     },
     mustVerifyTransactions: () => config.get('transaction.partition.verification.enable'),
+    followers: fetchers,
     isrChanges: new AlterPartitionChanges({
       nodeId: config.nodeId,
       brokerEpoch,
@@ -82,14 +89,19 @@ export function makeServices(
   })
   const markers = new LocalMarkers(replicas, groups, image, platform.time)
   const autoTopics = new AutoTopics({ link: controllerLink, config, image, time: platform.time })
+  const brokerLinks = makeBrokerLinks(config, platform, image)
+  const { nodeId } = config
+  const { time } = platform
+  const markersAnywhere = new ClusterMarkers({ nodeId, local: markers, links: brokerLinks, image, time })
   const producerIds = new ProducerIds({ link: controllerLink, nodeId: config.nodeId, brokerEpoch })
-  const transactions = makeTransactions(config, platform, logger, controller, replicas, markers, producerIds)
+  const transactions = makeTransactions(config, platform, logger, controller, replicas, markersAnywhere, producerIds)
   const sessionSlots = config.get('max.incremental.fetch.session.cache.slots')
   const services: Services = {
     apis: new ServedApis(),
     serve,
     controllerLink,
     autoTopics,
+    brokerLinks,
     config,
     clusterId: storage.clusterId,
     nodeId: config.nodeId,
@@ -97,6 +109,7 @@ export function makeServices(
     controller,
     quorum: controller.quorum,
     replicas,
+    fetchers,
     logs: storage.logs,
     directories: new DirectoryPublisher({
       nodeId: config.nodeId,
@@ -108,9 +121,15 @@ export function makeServices(
     }),
     groups,
     transactions,
-    shares: new ShareGroups(config, platform, logger, image, replicas, autoTopics),
+    shares: new ShareGroups(config, platform, logger, image, replicas, autoTopics, brokerLinks),
     streamsTopics: new StreamsTopics(autoTopics, platform.time, logger),
-    verifier: new TransactionVerifier(transactions, config),
+    verifier: new TransactionVerifier({
+      nodeId,
+      transactions,
+      questions: new TransactionQuestions(brokerLinks, time),
+      image,
+      mustVerify: () => config.get('transaction.partition.verification.enable'),
+    }),
     markers,
     fetchSessions: new FetchSessionCache(sessionSlots, platform.time, platform.random),
     producerIds,
@@ -122,6 +141,18 @@ export function makeServices(
   }
   const dispatcher = new Dispatcher(services.apis, services)
   return services
+}
+
+/** How this broker asks others. */
+function makeBrokerLinks(config: BrokerConfig, { network, time }: Platform, image: MetadataImage): BrokerLinks {
+  return new BrokerLinks({
+    network,
+    time,
+    clientId: `broker-link-${config.nodeId}`,
+    requestTimeoutMs: config.get('request.timeout.ms'),
+    maxResponseBytes: config.get('socket.request.max.bytes'),
+    endpointOf: endpointsOf(config, image),
+  })
 }
 
 /** How the broker side of a node reaches the active controller. */
@@ -190,7 +221,7 @@ function makeTransactions(
   logger: Logger,
   { image }: Controller,
   replicas: ReplicaManager,
-  markers: LocalMarkers,
+  markers: MarkerTarget,
   producerIds: ProducerIds,
 ): TransactionCoordinator {
   return new TransactionCoordinator({

@@ -11,6 +11,8 @@ import type { Logger } from '../platform/logger.ts'
 import type { Platform } from '../platform/platform.ts'
 import type { ListenerKind } from '../protocol/api-keys.ts'
 import type { InputOf, Message, MessageOf } from '../protocol/schema.ts'
+import type { BrokerLinks } from '../replication/channel/broker-links.ts'
+import type { FetcherManager } from '../replication/follower/fetcher-manager.ts'
 import type { Quorum } from '../replication/raft/quorum.ts'
 import type { ReplicaManager } from '../replication/replica-manager.ts'
 import type { ServedApis } from './apis.ts'
@@ -76,15 +78,19 @@ export interface Services {
   /** The way to the controller that is active. */
   readonly controllerLink: ControllerChannel
   readonly autoTopics: AutoTopics
+  /** The way to other brokers. */
+  readonly brokerLinks: BrokerLinks
   /** Passes a frame to the handler that answers it. */
   readonly serve: Serve
   readonly quorum: Quorum<MetadataRecord>
   readonly replicas: ReplicaManager
+  readonly fetchers: FetcherManager
   readonly logs: LogManager
   readonly directories: DirectoryPublisher
   readonly groups: GroupCoordinator
   readonly transactions: TransactionCoordinator
   readonly verifier: TransactionVerifier
+  /** For partitions that this broker leads. */
   readonly markers: MarkerTarget
   readonly shares: ShareGroups
   readonly streamsTopics: StreamsTopics
