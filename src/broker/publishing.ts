@@ -20,5 +20,6 @@ export function publishersOf(services: Services): MetadataPublisher[] {
     services.shares,
     new SharePublisher(config.nodeId, image, services.shares.coordinator),
     services.autoTopics,
+    { onMetadataChange: ({ brokersChanged }) => services.brokerLinks.brokersChanged(brokersChanged) },
   ]
 }

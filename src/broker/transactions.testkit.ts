@@ -2,7 +2,7 @@ import { MemoryCoordinatorLog } from '../coordinator/memory-log.testkit.ts'
 import type { TransactionMarker } from '../coordinator/runtime/shard.ts'
 import type { MarkerTarget } from '../coordinator/transactions/markers.ts'
 import type { TransactionConfig } from '../coordinator/transactions/transaction-config.ts'
-import { TransactionCoordinator } from '../coordinator/transactions/transaction-coordinator.ts'
+import { TRANSACTION_TOPIC, TransactionCoordinator } from '../coordinator/transactions/transaction-coordinator.ts'
 import { LogError } from '../log/append-error.ts'
 import type { PartitionLog } from '../log/partition-log.ts'
 import {
@@ -13,6 +13,7 @@ import {
   type TestEnvironment,
   testEnvironment,
 } from '../log/testkit.ts'
+import { MetadataImage } from '../metadata/image.ts'
 import { silentLogger } from '../platform/logger.ts'
 import type { Platform } from '../platform/platform.ts'
 import { errors, type KafkaError } from '../protocol/errors.ts'
@@ -22,6 +23,7 @@ import { Partition } from '../replication/partition.ts'
 import { partitionContext, partitionState } from '../replication/replication.testkit.ts'
 import { type TransactionSupport, TransactionVerifier } from './transaction-verifier.ts'
 
+const TOPIC_ID = 'AAAAAAAAAAAAAAAAAAAAAQ'
 const MAX_BATCH_BYTES = 1024 * 1024
 
 const testConfig: TransactionConfig = {
@@ -39,6 +41,15 @@ export interface Producer {
   readonly producerEpoch: number
 }
 
+/** An image in which the one partition of __transaction_state is led by this broker. */
+export function transactionTopicLedBy(leader: number): MetadataImage {
+  const image = new MetadataImage()
+  image.topics.add(TRANSACTION_TOPIC, TOPIC_ID)
+  const partition = { topicId: TOPIC_ID, partition: 0, leader } as Parameters<typeof image.topics.setPartition>[0]
+  image.topics.setPartition(partition)
+  return image
+}
+
 /**
  * A transaction coordinator over a log in memory, and partitions of the topic `topic` with real logs on a disk in memory,
  * under a clock that stands still.
@@ -51,6 +62,7 @@ export class TransactionHarness implements MarkerTarget {
   /** What the next markers are refused with. */
   readonly markerFailures: KafkaError[] = []
   transactionVersion = 2
+  readonly image = transactionTopicLedBy(1)
   coordinator: TransactionCoordinator
   verifier: TransactionVerifier
   #nextProducerId = 1000
@@ -99,8 +111,13 @@ export class TransactionHarness implements MarkerTarget {
   }
 
   #makeVerifier(): TransactionVerifier {
-    const config = { get: () => true } as unknown as ConstructorParameters<typeof TransactionVerifier>[1]
-    return new TransactionVerifier(this.coordinator, config)
+    return new TransactionVerifier({
+      nodeId: 1,
+      transactions: this.coordinator,
+      questions: { ask: async () => errors.NETWORK_EXCEPTION },
+      image: this.image,
+      mustVerify: () => true,
+    })
   }
 
   /** The coordinator is gone as in a crash, and another one takes over what is in its log. */

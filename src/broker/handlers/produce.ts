@@ -30,6 +30,7 @@ const IMPLICIT_ADD_FROM = 12
 /** Why it cannot be told now whether a partition is in a transaction. */
 const COORDINATOR_TROUBLE: ReadonlySet<KafkaError> = new Set([
   errors.COORDINATOR_LOAD_IN_PROGRESS,
+  errors.NETWORK_EXCEPTION,
   errors.COORDINATOR_NOT_AVAILABLE,
 ])
 

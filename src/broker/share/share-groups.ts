@@ -2,12 +2,14 @@ import type { BrokerConfig } from '../../config/broker-config.ts'
 import { SHARE_STATE_TOPIC } from '../../controller/topic-names.ts'
 import { ShareCoordinator } from '../../coordinator/share/share-coordinator.ts'
 import { shareCoordinatorConfig } from '../../coordinator/share/share-coordinator-config.ts'
-import { LocalPersister, type SharePersister } from '../../coordinator/share/share-persister.ts'
+import { RetryingPersister, type SharePersister } from '../../coordinator/share/share-persister.ts'
+import type { SharePartitionKey } from '../../coordinator/share/share-records.ts'
 import type { MetadataImage } from '../../metadata/image.ts'
 import type { MetadataDelta, MetadataPublisher } from '../../metadata/types.ts'
 import type { Logger } from '../../platform/logger.ts'
 import type { Platform } from '../../platform/platform.ts'
 import { codecFromId } from '../../protocol/records/batch.ts'
+import type { BrokerLinks } from '../../replication/channel/broker-links.ts'
 import type { ReplicaManager } from '../../replication/replica-manager.ts'
 import type { AutoTopics } from '../auto-topics.ts'
 import { ReplicaLog } from '../replica-log.ts'
@@ -16,6 +18,7 @@ import { ShareFetcher } from './share-fetcher.ts'
 import { SharePartitions } from './share-partitions.ts'
 import { type ShareSession, ShareSessions } from './share-sessions.ts'
 import { ShareSettings } from './share-settings.ts'
+import { ShareStateRouter } from './share-state-router.ts'
 
 /** All that serves share groups on this broker (KIP-932). */
 export class ShareGroups implements MetadataPublisher {
@@ -26,6 +29,7 @@ export class ShareGroups implements MetadataPublisher {
   readonly partitions: SharePartitions
   readonly fetcher: ShareFetcher
   readonly #image: MetadataImage
+  readonly #nodeId: number
   readonly #logger: Logger
 
   constructor(
@@ -35,9 +39,11 @@ export class ShareGroups implements MetadataPublisher {
     image: MetadataImage,
     replicas: ReplicaManager,
     autoTopics: AutoTopics,
+    links: BrokerLinks,
   ) {
     const { time } = platform
     this.#image = image
+    this.#nodeId = config.nodeId
     this.#logger = logger
     this.coordinator = new ShareCoordinator({
       log: new ReplicaLog(replicas, SHARE_STATE_TOPIC, config.get('share.coordinator.load.buffer.size')),
@@ -50,8 +56,8 @@ export class ShareGroups implements MetadataPublisher {
       time,
       logger,
     })
-    this.persister = new LocalPersister({
-      shares: this.coordinator,
+    this.persister = new RetryingPersister({
+      shares: new ShareStateRouter({ nodeId: config.nodeId, local: this.coordinator, links, image, time }),
       hasTopic: (name) => image.topics.byName(name) !== undefined,
       makeTopic: async (name) => (await autoTopics.create([name]))[0]!.errorCode,
       time,
@@ -63,10 +69,16 @@ export class ShareGroups implements MetadataPublisher {
     this.fetcher = new ShareFetcher(replicas, this.partitions, settings, time)
   }
 
-  /** What members have of topics that are gone, or of share groups that are switched off, comes to an end. */
+  /** What members have of topics that are gone, of partitions that are led elsewhere, or of share groups that are switched off, comes to an end. */
   onMetadataChange(delta: MetadataDelta): void {
-    const { topicsDeleted } = delta
+    const { topicsDeleted, partitionsChanged } = delta
     if (topicsDeleted.size > 0) this.partitions.forget(({ topicId }) => topicsDeleted.has(topicId))
+    if (partitionsChanged.size > 0) {
+      const isGone = ({ topicId, partition }: SharePartitionKey) =>
+        partitionsChanged.get(topicId)?.has(partition) === true &&
+        this.#image.topics.partitionById(topicId, partition)?.leader !== this.#nodeId
+      this.partitions.forget(isGone)
+    }
     if (!delta.featuresChanged || this.#image.featureLevel('share.version') >= 1) return
     this.sessions.removeAll()
     this.partitions.forget(() => true)

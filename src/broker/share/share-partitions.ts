@@ -65,6 +65,12 @@ export class SharePartitions {
     return partition
   }
 
+  #isLedElsewhere({ topicId, partition: index }: SharePartitionKey): boolean {
+    const { image, replicas } = this.#options
+    const topic = image.topics.byId(topicId)
+    return topic?.partitions.has(index) === true && replicas.get(topic.name, index)?.isLeader !== true
+  }
+
   #make(key: SharePartitionKey, name: string, partition: Partition): SharePartition {
     const { persister, settings, time } = this.#options
     return new SharePartition({
@@ -117,7 +123,11 @@ export class SharePartitions {
 
   async #use(key: SharePartitionKey, run: (share: SharePartition) => Promise<void>): Promise<void> {
     const working = this.#byName.get(sharePartitionName(key))
-    if (working === undefined) throw new ShareError(errors.UNKNOWN_TOPIC_OR_PARTITION)
+    if (working === undefined) {
+      throw new ShareError(
+        this.#isLedElsewhere(key) ? errors.NOT_LEADER_OR_FOLLOWER : errors.UNKNOWN_TOPIC_OR_PARTITION,
+      )
+    }
     try {
       await run(working.share)
     } catch (reason) {
@@ -150,8 +160,10 @@ export class SharePartitions {
 }
 
 /** Where a group begins that has no offset yet. Throws ShareError OFFSET_NOT_AVAILABLE. */
-function initialOffset({ log }: Partition, reset: string, nowMs: number): number {
+function initialOffset(partition: Partition, reset: string, nowMs: number): number {
+  const { log } = partition
   if (reset === 'earliest') return log.logStartOffset
+  if (reset === 'latest' && partition.isEndUnknown) throw new ShareError(errors.OFFSET_NOT_AVAILABLE)
   if (reset === 'latest') return log.highWatermark
   const durationMs = parseDurationMs(reset.slice(BY_DURATION.length)) ?? 0
   const found = log.offsetForTimestamp(nowMs - durationMs)

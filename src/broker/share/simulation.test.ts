@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { CoordinatorError } from '../../coordinator/coordinator-error.ts'
 import { MemoryCoordinatorLog } from '../../coordinator/memory-log.testkit.ts'
 import { ShareCoordinator } from '../../coordinator/share/share-coordinator.ts'
-import { LocalPersister, type SharePersister } from '../../coordinator/share/share-persister.ts'
+import { RetryingPersister, type SharePersister } from '../../coordinator/share/share-persister.ts'
 import { silentLogger } from '../../platform/logger.ts'
 import { VirtualTime } from '../../platform/virtual-time.ts'
 import { errors } from '../../protocol/errors.ts'
@@ -203,7 +203,7 @@ class DurableState {
 
   constructor() {
     const current = () => this.#shares
-    this.persister = new LocalPersister({
+    this.persister = new RetryingPersister({
       get shares() {
         return current()
       },

@@ -41,8 +41,12 @@ export interface SharePersister {
   summarise(key: SharePartitionKey, leaderEpoch: number): Promise<PersistedSummary>
 }
 
-export interface LocalPersisterOptions {
-  readonly shares: ShareCoordinator
+/** Who answers requests of share state: the share coordinator, or who passes them on to it. */
+export type ShareStateApi = Pick<ShareCoordinator, 'initialize' | 'read' | 'write' | 'delete' | 'summarise'>
+
+export interface RetryingPersisterOptions {
+  /** Gets requests of one share partition each. */
+  readonly shares: ShareStateApi
   /** Makes the state topic if it is not there. Resolves to an error code. */
   readonly makeTopic: (name: string) => Promise<number>
   readonly hasTopic: (name: string) => boolean
@@ -58,11 +62,11 @@ interface Answered {
 const FIRST_BACKOFF_MS = 1000
 const MAX_TRIES = 5
 
-/** For a broker that leads every partition of the state topic itself. */
-export class LocalPersister implements SharePersister {
-  readonly #options: LocalPersisterOptions
+/** Asks the coordinator, again where it is not ready. */
+export class RetryingPersister implements SharePersister {
+  readonly #options: RetryingPersisterOptions
 
-  constructor(options: LocalPersisterOptions) {
+  constructor(options: RetryingPersisterOptions) {
     this.#options = options
   }
 

@@ -16,7 +16,12 @@ import { type MarkerTarget, MarkerWriter } from './markers.ts'
 import { NO_EPOCH, NO_PRODUCER_ID, type Transaction, type TransactionPartitions } from './transaction.ts'
 import type { TransactionConfig } from './transaction-config.ts'
 import { transactionRecordTypes } from './transaction-records.ts'
-import { type DescribedTransaction, TransactionShard, undescribedTransaction } from './transaction-shard.ts'
+import {
+  type DescribedTransaction,
+  type ShardLife,
+  TransactionShard,
+  undescribedTransaction,
+} from './transaction-shard.ts'
 
 /** The topic that holds transactional ids. */
 export const TRANSACTION_TOPIC = '__transaction_state'
@@ -42,6 +47,13 @@ export interface TransactionCoordinatorOptions {
   readonly logger: Logger
 }
 
+interface Completion {
+  /** In which the end was decided, or found in the log. */
+  readonly life: Readonly<ShardLife>
+  /** Settles when the markers are written, or need not be any more. */
+  readonly done: Promise<void>
+}
+
 /**
  * The transaction APIs: who may write under a transactional id, and what is in its transaction. Protocol errors are in the
  * answers; a promise rejects only for a bug.
@@ -53,8 +65,8 @@ export class TransactionCoordinator {
   readonly #markers: MarkerWriter
   /** By partition. */
   readonly #leaderEpochs = new Map<number, number>()
-  /** Transactions whose markers are being written, by id; settles when they are, or need not be any more. */
-  readonly #completions = new Map<string, Promise<void>>()
+  /** Transactions whose markers are being written, by id. */
+  readonly #completions = new Map<string, Completion>()
   /** How often an operation lacked a producer id. */
   #misses = 0
   #isClosing = false
@@ -69,7 +81,7 @@ export class TransactionCoordinator {
       config,
       transactionVersion,
       takeProducerId: () => this.#takeProducerId(),
-      onPrepared: (partition: number, transaction: Transaction) => this.#complete(partition, transaction),
+      onPrepared: (life: Readonly<ShardLife>, transaction: Transaction) => this.#complete(life, transaction),
     }
     this.#runtime = new CoordinatorRuntime({
       name: 'TransactionCoordinator',
@@ -173,7 +185,7 @@ export class TransactionCoordinator {
     await new Promise<void>((resolve) => {
       const timeout = this.#options.platform.time.after(this.#config.retryBackoffMs, resolve)
       const completion = this.#completions.get(transactionalId)
-      void completion?.then(() => {
+      void completion?.done.then(() => {
         timeout.cancel()
         resolve()
       })
@@ -258,20 +270,24 @@ export class TransactionCoordinator {
     throw new CoordinatorError(errors.COORDINATOR_LOAD_IN_PROGRESS)
   }
 
-  #complete(partition: number, transaction: Transaction): void {
+  /** Where this broker has ceased to lead since, and leads again, it begins anew, under the epoch that it has now. */
+  #complete(life: Readonly<ShardLife>, transaction: Transaction): void {
     const { transactionalId } = transaction
-    if (this.#completions.has(transactionalId)) return
-    const completion = this.#writeMarkers(partition, transaction)
+    if (this.#completions.get(transactionalId)?.life === life) return
+    const done = this.#writeMarkers(life, transaction)
       .catch((error) =>
         this.#options.logger.error(`Transaction of ${transactionalId} is not completed: ${String(error)}`),
       )
-      .finally(() => this.#completions.delete(transactionalId))
-    this.#completions.set(transactionalId, completion)
+      .finally(() => {
+        if (this.#completions.get(transactionalId)?.life === life) this.#completions.delete(transactionalId)
+      })
+    this.#completions.set(transactionalId, { life, done })
   }
 
-  async #writeMarkers(partition: number, transaction: Transaction): Promise<void> {
+  async #writeMarkers(life: Readonly<ShardLife>, transaction: Transaction): Promise<void> {
+    const { partition } = life
     const coordinatorEpoch = this.#leaderEpochs.get(partition) ?? 0
-    const isWanted = () => !this.#isClosing && this.#runtime.isActive(partition)
+    const isWanted = () => !this.#isClosing && !life.isOver
     if (!(await this.#markers.write(transaction, coordinatorEpoch, isWanted))) return
     if (!isWanted()) return
     // Where this fails, the look for transactions that ran too long finds it again.

@@ -33,13 +33,19 @@ const NEVER_TIMES_OUT_MS = 2 ** 31 - 1
 type ListedTransaction = ListTransactionsResponse['transactionStates'][number]
 export type DescribedTransaction = DescribeTransactionsResponse['transactionStates'][number]
 
+/** The time from a load of a shard to its end: afterwards somebody else decides. */
+export interface ShardLife {
+  readonly partition: number
+  isOver: boolean
+}
+
 export interface TransactionShardOptions {
   readonly config: TransactionConfig
   /** The finalized transaction.version. */
   readonly transactionVersion: () => number
   readonly takeProducerId: TakeProducerId
   /** The decision to end the transaction is committed: its markers are to be written. May be told more than once. */
-  readonly onPrepared: (partition: number, transaction: Transaction) => void
+  readonly onPrepared: (life: Readonly<ShardLife>, transaction: Transaction) => void
 }
 
 /** The transactional ids of one partition of __transaction_state. */
@@ -47,11 +53,13 @@ export class TransactionShard implements CoordinatorShard {
   readonly #context: ShardContext
   readonly #options: TransactionShardOptions
   readonly #transactions: UndoMap<string, Transaction>
+  readonly #life: ShardLife
 
   constructor(context: ShardContext, options: TransactionShardOptions) {
     this.#context = context
     this.#options = options
     this.#transactions = new UndoMap(context.undo)
+    this.#life = { partition: context.partition, isOver: false }
   }
 
   replay(record: CoordinatorRecord): void {
@@ -69,7 +77,9 @@ export class TransactionShard implements CoordinatorShard {
     this.#scheduleExpiration()
   }
 
-  onUnloaded(): void {}
+  onUnloaded(): void {
+    this.#life.isOver = true
+  }
 
   /** Throws CoordinatorError; CONCURRENT_TRANSACTIONS also where an open transaction had to be aborted first. */
   initProducer(
@@ -182,7 +192,7 @@ export class TransactionShard implements CoordinatorShard {
   }
 
   #announce(transaction: Transaction): void {
-    if (isPrepared(transaction)) this.#options.onPrepared(this.#context.partition, transaction)
+    if (isPrepared(transaction)) this.#options.onPrepared(this.#life, transaction)
   }
 
   #aborted(transaction: Transaction): Transaction {
