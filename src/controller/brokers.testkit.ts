@@ -1,11 +1,11 @@
 import { supportedFeatures } from '../metadata/features.ts'
 import type { BrokerHeartbeatRequest } from '../protocol/messages/broker-heartbeat.ts'
 import type { BrokerRegistrationRequest } from '../protocol/messages/broker-registration.ts'
+import { CLUSTER_ID } from './controller.testkit.ts'
 import { clusterOf, directoryOf, type TestCluster } from './partitions.testkit.ts'
 import type { RegistrationContext } from './register-broker.ts'
 import { BrokerSessions } from './sessions.ts'
 
-export const CLUSTER_ID = '4L6g3nShT-eMCtK--X86sw'
 export const SESSION_MS = 9000
 
 /** What decisions about brokers are made from, at offset 1000 and time 0, without a session. */

@@ -62,7 +62,7 @@ describe('a restart', () => {
     const others = (contents: string[]) => contents.filter((text) => !/^(Register|Partition)/.test(text))
     expect(others(contentsOf(again.image))).toEqual(others(before))
     expect(again.image.brokers.get(1)!.epoch).toBeGreaterThan(epoch)
-    expect(partitionOf(again.image)('b', 1)).toMatchObject({ leader: 1, leaderEpoch: 1, isr: [1] })
+    expect(partitionOf(again.image)('b', 1)).toMatchObject({ leader: 1, leaderEpoch: 2, isr: [1] })
   })
 
   it('takes partitions over that were left without a leader', async () => {
@@ -76,12 +76,14 @@ describe('a restart', () => {
       {
         name: 'PartitionChange',
         version: 2,
-        value: { ...change, isr: [], leader: -1, eligibleLeaderReplicas: [1], lastKnownElr: null },
+        value: { ...change, isr: [], leader: -1, eligibleLeaderReplicas: [1], lastKnownElr: [1] },
       },
     ])
     await first.close()
     const again = await world.open()
-    expect(partitionOf(again.image)('a', 0)).toMatchObject({ leader: 1, leaderEpoch: 2, isr: [1], elr: [] })
+    // After a crash it is no eligible leader any more, but it has led last (KIP-966).
+    const after = { leader: 1, leaderEpoch: 2, isr: [1], elr: [], lastKnownElr: [], leaderRecoveryState: 1 }
+    expect(partitionOf(again.image)('a', 0)).toMatchObject(after)
   })
 
   it('puts an end to a transaction that was left open', async () => {

@@ -1,15 +1,18 @@
 import { BrokerConfig } from '../config/broker-config.ts'
+import { supportedFeatures } from '../metadata/features.ts'
 import type { MetadataImage } from '../metadata/image.ts'
 import { encodeMetadataRecord } from '../metadata/records.ts'
 import { snapshotRecords } from '../metadata/snapshot-records.ts'
 import { silentLogger } from '../platform/logger.ts'
 import { MemoryDisk } from '../platform/memory-disk.ts'
 import type { Platform } from '../platform/platform.ts'
+import { randomUuid } from '../platform/random.ts'
 import { VirtualTime } from '../platform/virtual-time.ts'
 import type { CreateTopicsRequest } from '../protocol/messages/create-topics.ts'
 import { Controller } from './controller.ts'
 import type { Policies } from './policies.ts'
 
+export const CLUSTER_ID = '4L6g3nShT-eMCtK--X86sw'
 export const DIRECTORY_ID = 'Z8ieC9GbRMy7po1nB9IrzQ'
 
 const DEFAULTS = {
@@ -53,22 +56,54 @@ export class ControllerWorld {
       logger: this.logger,
       config: this.config,
       policies: this.policies,
-      clusterId: '4L6g3nShT-eMCtK--X86sw',
+      clusterId: CLUSTER_ID,
       directoryId: DIRECTORY_ID,
       controllerEndpoints: [{ name: 'CONTROLLER', host: '127.0.0.1', port: 9093 }],
     })
-    if (isRegistered) {
-      await controller.register({
-        endPoints: [{ name: 'PLAINTEXT', host: '127.0.0.1', port: 9092, securityProtocol: 0 }],
-        controllerEndPoints: [{ name: 'CONTROLLER', host: '127.0.0.1', port: 9093, securityProtocol: 0 }],
-        rack: null,
-        directories: [DIRECTORY_ID],
-      })
-    }
+    if (isRegistered) await this.#join(controller)
     const { configs } = controller.image
     const applyDynamic = () => void this.config.applyDynamic(configs.of(4, ''), configs.of(4, '1'))
     await controller.publishTo([{ onMetadataChange: applyDynamic }])
     return controller
+  }
+
+  /** The node is a controller and a broker that has caught up. No heartbeat follows. */
+  async #join(controller: Controller): Promise<void> {
+    const incarnationId = randomUuid(this.platform.random)
+    const features = supportedFeatures.map(({ name, minVersion, maxVersion }) => ({
+      name,
+      minSupportedVersion: minVersion,
+      maxSupportedVersion: maxVersion,
+    }))
+    const endPoint = { host: '127.0.0.1', port: 9093, securityProtocol: 0 }
+    await controller.registerController({
+      controllerId: 1,
+      incarnationId,
+      zkMigrationReady: false,
+      listeners: [{ ...endPoint, name: 'CONTROLLER' }],
+      features,
+    })
+    const registration = {
+      brokerId: 1,
+      clusterId: CLUSTER_ID,
+      incarnationId,
+      listeners: [{ ...endPoint, name: 'PLAINTEXT', port: 9092 }],
+      features,
+      rack: null,
+      isMigratingZkBroker: false,
+      logDirs: [DIRECTORY_ID],
+      previousBrokerEpoch: -1,
+    }
+    const brokerEpoch = await controller.registerBroker(registration, 4, true)
+    await controller.brokerHeartbeat({
+      brokerId: 1,
+      brokerEpoch,
+      currentMetadataOffset: controller.image.offset,
+      wantFence: false,
+      wantShutDown: false,
+      offlineLogDirs: [],
+      cordonedLogDirs: [],
+    })
   }
 }
 

@@ -1,13 +1,11 @@
 import type { BrokerConfig } from '../config/broker-config.ts'
-import { bootstrapFeatureLevels } from '../metadata/features.ts'
 import { MetadataImage } from '../metadata/image.ts'
 import { MetadataLoader } from '../metadata/loader.ts'
-import { decodeMetadataRecord, encodeMetadataRecord, type MetadataRecord, metadataRecord } from '../metadata/records.ts'
+import { decodeMetadataRecord, encodeMetadataRecord, type MetadataRecord } from '../metadata/records.ts'
 import { snapshotRecords } from '../metadata/snapshot-records.ts'
 import type { MetadataPublisher } from '../metadata/types.ts'
 import type { Logger } from '../platform/logger.ts'
 import type { Platform } from '../platform/platform.ts'
-import { randomUuid } from '../platform/random.ts'
 import type { AllocateProducerIdsRequest } from '../protocol/messages/allocate-producer-ids.ts'
 import type { AlterClientQuotasRequest, AlterClientQuotasResponse } from '../protocol/messages/alter-client-quotas.ts'
 import type { AlterConfigsRequest } from '../protocol/messages/alter-configs.ts'
@@ -29,11 +27,9 @@ import type { DeleteTopicsRequest, DeleteTopicsResponse } from '../protocol/mess
 import type { ElectLeadersRequest, ElectLeadersResponse } from '../protocol/messages/elect-leaders.ts'
 import type { IncrementalAlterConfigsRequest } from '../protocol/messages/incremental-alter-configs.ts'
 import type { UpdateFeaturesRequest, UpdateFeaturesResponse } from '../protocol/messages/update-features.ts'
-import { RecordCursor } from '../protocol/records/cursor.ts'
-import { MAX_UNCOMPRESSED_BYTES } from '../replication/raft/batches.ts'
 import { type LeadershipListener, NotLeaderError, Quorum } from '../replication/raft/quorum.ts'
-import { readSnapshot } from '../replication/raft/snapshot-file.ts'
 import { MetadataLogError, type VoterEndpoint } from '../replication/raft/types.ts'
+import { activationRecords, readBootstrap } from './activation.ts'
 import { allocateProducerIds, type ProducerIdBlock } from './allocate-producer-ids.ts'
 import { alterConfigs, incrementalAlterConfigs, type ResourceResult } from './alter-configs.ts'
 import { alterPartition } from './alter-partition.ts'
@@ -50,7 +46,6 @@ import { quorumOptions } from './quorum-options.ts'
 import { alterReassignments } from './reassignments.ts'
 import { type RegistrationContext, registerBroker } from './register-broker.ts'
 import { registerController } from './register-controller.ts'
-import { activationRecords, leadershipRecords, type NodeRegistration, registrationRecords } from './registration.ts'
 import { type Decision, type DecisionContext, MAX_RECORDS_PER_REQUEST, type MutationQuota } from './result.ts'
 import { BrokerSessions } from './sessions.ts'
 import { unregisterRecords } from './unregister-broker.ts'
@@ -70,7 +65,6 @@ export interface ControllerOptions {
 
 /** How many times in a session it is looked whether one has expired. */
 const SESSION_CHECKS = 8
-const BOOTSTRAP_FILE = 'bootstrap.checkpoint'
 
 /**
  * Decides over topics, configs and features, and writes what it decided to the metadata log. The promise of every
@@ -151,8 +145,10 @@ export class Controller {
   /** This node leads, and has everything that was decided before. It decides once its first records are committed. */
   #activate(epoch: number): void {
     const { image, inTransaction } = this.#loader
-    const minIsr = this.#options.config.get('min.insync.replicas')
-    const first = activationRecords(image, inTransaction, readBootstrap(this.#options), minIsr)
+    const { platform, config } = this.#options
+    const bootstrap = readBootstrap(platform, config.metadataLogDir)
+    const minIsr = config.get('min.insync.replicas')
+    const first = activationRecords(image, inTransaction, bootstrap, minIsr)
     const activated = first.length === 0 ? Promise.resolve(0) : this.quorum.append(first)
     activated.then(
       () => {
@@ -224,27 +220,6 @@ export class Controller {
     this.#lastAppend = appended
     for (const record of records) this.#head!.replay(record)
     this.#head!.takeDelta()
-  }
-
-  /**
-   * Registers this node with what it listens on, and takes the lead of its partitions. To be called once, when the
-   * listeners are bound, before `publishTo`.
-   */
-  async register(node: NodeRegistration): Promise<void> {
-    const { config, platform } = this.#options
-    const incarnationId = randomUuid(platform.random)
-    const writes = [
-      this.#run(({ head, nodeId }) => ({
-        records: registrationRecords(head, nodeId, incarnationId, node, this.quorum.nextOffset),
-        response: undefined,
-      })),
-    ]
-    const leadership = leadershipRecords(this.#active(), config.nodeId)
-    for (let from = 0; from < leadership.length; from += MAX_RECORDS_PER_REQUEST) {
-      const records = leadership.slice(from, from + MAX_RECORDS_PER_REQUEST)
-      writes.push(this.#run(() => ({ records, response: undefined })))
-    }
-    await Promise.all(writes)
   }
 
   /** Tells the publishers, in this order, of all there is, then of every change. Resolves when they have applied it. */
@@ -405,27 +380,4 @@ export class Controller {
 
 function whoIsActive(leaderId: number): string {
   return leaderId < 0 ? 'No controller appears to be active.' : `The active controller appears to be node ${leaderId}.`
-}
-
-/** The first records of a new cluster: those that a format command left, or the features of this version. */
-function readBootstrap({ platform, config }: ControllerOptions): MetadataRecord[] {
-  const path = `${config.metadataLogDir}/${BOOTSTRAP_FILE}`
-  if (!platform.disk.exists(path)) {
-    return bootstrapFeatureLevels.map(([name, featureLevel]) => metadataRecord('FeatureLevel', { name, featureLevel }))
-  }
-  const records: MetadataRecord[] = []
-  const cursor = new RecordCursor()
-  const file = platform.disk.open(path, 'read')
-  try {
-    readSnapshot(file, {
-      onControl: () => {},
-      onData: (batch) => {
-        cursor.open(batch, MAX_UNCOMPRESSED_BYTES)
-        while (cursor.next()) records.push(decodeMetadataRecord(cursor.value() ?? Buffer.alloc(0)))
-      },
-    })
-  } finally {
-    file.close()
-  }
-  return records
 }
