@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest'
 import { ControllerWorld, DIRECTORY_ID, newTopics } from '../controller/controller.testkit.ts'
 import type { Controller } from '../controller/controller.ts'
+import type { PartitionLog } from '../log/partition-log.ts'
+import type { MetadataImage } from '../metadata/image.ts'
 import { silentLogger } from '../platform/logger.ts'
 import type { AssignReplicasToDirsRequest } from '../protocol/messages/assign-replicas-to-dirs.ts'
 import type { ControllerLink } from '../replication/channel/controller-link.ts'
@@ -22,7 +24,11 @@ async function publisherWith(directoryIds: ReadonlyMap<string, string>) {
   const controller = await new ControllerWorld().open()
   const asked: Ask[] = []
   const link = linkTo(controller, asked)
-  const logs = { directoryPathOf: (_: string, partition: number) => (partition === 0 ? '/one' : '/two') }
+  const logs = {
+    directoryPathOf: (_: string, partition: number) => (partition === 0 ? '/one' : '/two'),
+    failedDirectories: () => [],
+    get: () => undefined,
+  }
   const { image } = controller
   const publisher = new DirectoryPublisher({ nodeId: 1, image, link, logs, directoryIds, logger: silentLogger })
   await controller.publishTo([publisher])
@@ -69,4 +75,33 @@ test('what a controller refuses is told again when the metadata has changed', as
 
 test('where there is but one directory, nothing is told', async () => {
   expect((await publisherWith(new Map([['/one', OTHER_ID]]))).asked).toEqual([])
+})
+
+/** What is told of a log in directory /one that is offline, on broker 1 of these replicas. */
+function toldOfOffline(replicas: readonly number[], directory: string, failedDirectories: string[]) {
+  const asked: Ask[] = []
+  const topic = { name: 't', partitions: new Map([[0, { replicas, directories: replicas.map(() => directory) }]]) }
+  const publisher = new DirectoryPublisher({
+    nodeId: 1,
+    image: { topics: { byId: () => topic }, brokers: new Map() } as unknown as MetadataImage,
+    link: linkTo(undefined as never, asked),
+    logs: {
+      directoryPathOf: () => '/one',
+      failedDirectories: () => failedDirectories,
+      get: () => ({ offline: 'it is damaged' }) as PartitionLog,
+    },
+    directoryIds: TWO,
+    logger: silentLogger,
+  })
+  publisher.tell('AAAAAAAAAAAAAAAAAAAAAQ', [0])
+  return asked.map(({ request }) => request.directories.map(({ id }) => id))
+}
+
+test('a log that is damaged in a sound directory is said to be lost, so that another replica leads', () => {
+  const lost = 'AAAAAAAAAAAAAAAAAAAAAg'
+  expect(toldOfOffline([1, 2], DIRECTORY_ID, [])).toEqual([[lost]])
+  expect(toldOfOffline([1, 2], lost, [])).toEqual([])
+  // Heartbeats tell of the directory; and nobody else could lead.
+  expect(toldOfOffline([1, 2], DIRECTORY_ID, ['/one'])).toEqual([])
+  expect(toldOfOffline([1], DIRECTORY_ID, [])).toEqual([])
 })

@@ -11,7 +11,7 @@ export interface DirectoryPublisherOptions {
   readonly nodeId: number
   readonly image: MetadataImage
   readonly link: ControllerLink
-  readonly logs: Pick<LogManager, 'directoryPathOf'>
+  readonly logs: Pick<LogManager, 'directoryPathOf' | 'failedDirectories' | 'get'>
   /** directory.id by path. */
   readonly directoryIds: ReadonlyMap<string, string>
   readonly logger: Logger
@@ -22,6 +22,9 @@ interface Assignment {
   readonly partition: number
   readonly directoryId: string
 }
+
+/** Of a replica that cannot be used although its directory can, as far as anybody knows. */
+const LOST_DIRECTORY = 'AAAAAAAAAAAAAAAAAAAAAg'
 
 /** The most that one request tells, as in Apache Kafka. */
 const MAX_ASSIGNMENTS = 2250
@@ -40,21 +43,23 @@ export class DirectoryPublisher implements MetadataPublisher {
     this.#options = options
   }
 
-  onMetadataChange({ partitionsChanged }: MetadataDelta): void {
+  onMetadataChange({ partitionsChanged, isInitial }: MetadataDelta): void {
     // With one directory, the controller has known it when it made the partition.
-    if (this.#options.directoryIds.size < 2) return
+    if (this.#options.directoryIds.size < 2 && !isInitial) return
     for (const [topicId, partitions] of partitionsChanged) this.tell(topicId, partitions)
     this.#tellAll()
   }
 
-  /** To be called too when a log has moved. */
+  /** To be called too when a log has moved, and when it has failed: the partition is to be led by another replica then. */
   tell(topicId: string, partitions: Iterable<number>): void {
     const { image, nodeId, logs, directoryIds } = this.#options
     const topic = image.topics.byId(topicId)
     if (topic === undefined) return
     for (const partition of partitions) {
-      const directoryId = directoryIds.get(logs.directoryPathOf(topic.name, partition) ?? '')
       const state = topic.partitions.get(partition)
+      const path = logs.directoryPathOf(topic.name, partition) ?? ''
+      const isLost = (state?.replicas.length ?? 0) > 1 && this.#isAloneOffline(topic.name, partition, path)
+      const directoryId = isLost ? LOST_DIRECTORY : directoryIds.get(path)
       const at = state?.replicas.indexOf(nodeId) ?? -1
       if (directoryId === undefined || at < 0) continue
       const key = `${topicId}:${partition}`
@@ -62,6 +67,12 @@ export class DirectoryPublisher implements MetadataPublisher {
       else this.#untold.set(key, { topicId, partition, directoryId })
     }
     this.#tellAll()
+  }
+
+  /** Of a whole directory, heartbeats tell. */
+  #isAloneOffline(topic: string, partition: number, path: string): boolean {
+    const { logs } = this.#options
+    return logs.get(topic, partition)?.offline !== undefined && !logs.failedDirectories().includes(path)
   }
 
   #tellAll(): void {

@@ -83,12 +83,25 @@ export async function startServer(config: BrokerConfig, platform: Platform, logg
   const node: Node = { config, platform, logger, connections, bound: [] }
   try {
     node.bound = await bindListeners(config, platform, connections)
-    node.storage = openStorage(config, platform, logger, readBuffers, () => node.lifecycle?.directoryFailed())
+    node.storage = openStorage(config, platform, logger, readBuffers, failuresOf(node))
     await serve(node, node.storage, policies)
     return running(node, node.services!, node.storage)
   } catch (error) {
     abandon(node)
     throw error instanceof MetadataLogError ? new StartupError(error.message) : error
+  }
+}
+
+/** What fails is led elsewhere from now on, as soon as the controller has heard of it. */
+function failuresOf(node: Node) {
+  return {
+    onDirectoryFailure: () => node.lifecycle?.directoryFailed(),
+    onLogFailure: (topic: string, partition: number) => {
+      const { replicas, directories } = node.services ?? {}
+      const topicId = replicas?.get(topic, partition)?.topicId
+      replicas?.logFailed(topic, partition)
+      if (topicId !== undefined) directories?.tell(topicId, [partition])
+    },
   }
 }
 

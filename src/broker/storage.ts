@@ -2,7 +2,7 @@ import type { BrokerConfig } from '../config/broker-config.ts'
 import { StartupError } from '../config/startup-error.ts'
 import { resolveTopicConfig } from '../config/topic-config.ts'
 import type { CleanerSettings } from '../log/cleaner/log-cleaner.ts'
-import { LogManager } from '../log/log-manager.ts'
+import { LogManager, type LogManagerOptions } from '../log/log-manager.ts'
 import type { ReadBuffers } from '../log/read-buffers.ts'
 import { TailBudget } from '../log/tail-cache.ts'
 import { type LoadedDirectories, openDirectories } from '../metadata/format/format.ts'
@@ -27,16 +27,19 @@ export interface Storage {
   release(): void
 }
 
+/** Who hears of it when a directory, or a single log, goes offline. */
+type StorageFailures = Pick<LogManagerOptions, 'onDirectoryFailure' | 'onLogFailure'>
+
 /**
  * Locks the directories, finds out whose they are (formatting them where that may be), and loads the partitions. Throws
- * StartupError, and then has touched nothing. `onDirectoryFailure` is called when a directory goes offline later.
+ * StartupError, and then has touched nothing. `failures` are told of what goes offline later.
  */
 export function openStorage(
   config: BrokerConfig,
   platform: Platform,
   logger: Logger,
   readBuffers: ReadBuffers,
-  onDirectoryFailure: () => void,
+  failures: StorageFailures,
 ): Storage {
   const locks = new Map<string, DirectoryLock>()
   const release = () => {
@@ -46,7 +49,7 @@ export function openStorage(
   try {
     for (const directory of config.allDirs) locks.set(directory, lockDirectory(platform, directory))
     const loaded = openDirectories(platform, config)
-    const logs = openLogs(config, platform, logger, readBuffers, locks, onDirectoryFailure)
+    const logs = openLogs(config, platform, logger, readBuffers, locks, failures)
     for (const directory of config.logDirs) locks.delete(directory)
     return { ...idsOf(config, loaded), logs, release }
   } catch (error) {
@@ -84,7 +87,7 @@ function openLogs(
   logger: Logger,
   readBuffers: ReadBuffers,
   locks: ReadonlyMap<string, DirectoryLock>,
-  onDirectoryFailure: () => void,
+  failures: StorageFailures,
 ): LogManager {
   const defaults = logConfigOf(resolveTopicConfig(new Map(), config))
   return LogManager.open({
@@ -100,7 +103,7 @@ function openLogs(
     },
     directories: config.logDirs,
     locks,
-    onDirectoryFailure,
+    ...failures,
     // The topics' own settings follow with the metadata.
     configOf: () => defaults,
     initialTaskDelayMs: config.get('log.initial.task.delay.ms'),

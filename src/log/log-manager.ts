@@ -29,6 +29,8 @@ export interface LogManagerOptions {
   /** Looks at meta.properties. Answers what is wrong with the directory, undefined when nothing is. */
   readonly checkDirectory?: (directory: string) => string | undefined
   readonly onDirectoryFailure?: (directory: string, reason: string) => void
+  /** Told of every log that goes offline, be it with its directory. */
+  readonly onLogFailure?: (topic: string, partition: number) => void
   /** log.initial.task.delay.ms [30 s] */
   readonly initialTaskDelayMs?: number
   /** log.retention.check.interval.ms [5 min] */
@@ -60,7 +62,7 @@ export class LogManager {
   private constructor(options: LogManagerOptions) {
     this.#options = options
     this.#environment = options.environment
-    this.#store = new LogStore(options.environment, options.onDirectoryFailure)
+    this.#store = new LogStore(options.environment, options.onDirectoryFailure, options.onLogFailure)
     this.#moves = new LogMoves(this.#store)
   }
 

@@ -34,11 +34,17 @@ export class LogStore {
   /** Nothing is to be done any more. */
   isClosed = false
   readonly #onDirectoryFailure: ((directory: string, reason: string) => void) | undefined
+  readonly #onLogFailure: ((topic: string, partition: number) => void) | undefined
   readonly #removals = new Map<string, Scheduled>()
 
-  constructor(environment: LogEnvironment, onDirectoryFailure?: (directory: string, reason: string) => void) {
+  constructor(
+    environment: LogEnvironment,
+    onDirectoryFailure?: (directory: string, reason: string) => void,
+    onLogFailure?: (topic: string, partition: number) => void,
+  ) {
     this.environment = environment
     this.#onDirectoryFailure = onDirectoryFailure
+    this.#onLogFailure = onLogFailure
   }
 
   /** Opens the log of a partition in its place, without anybody seeing it yet. Throws what the disk throws. */
@@ -53,7 +59,16 @@ export class LogStore {
         const end = log.logEndOffset
         if ((each.cleanedTo(key) ?? 0) > end) each.writeCleaned(key, end)
       })
-    const options = { topic, partition, config, directory: `${directory.path}/${key}`, onTruncated, ...state }
+    const onOffline = () => this.#onLogFailure?.(topic, partition)
+    const options = {
+      topic,
+      partition,
+      config,
+      directory: `${directory.path}/${key}`,
+      onTruncated,
+      onOffline,
+      ...state,
+    }
     const log = PartitionLog.open(this.environment, options)
     return log
   }

@@ -7,7 +7,7 @@ import { silentLogger } from '../platform/logger.ts'
 import { errors } from '../protocol/errors.ts'
 import { buildBatch } from '../protocol/records/builder.ts'
 import type { FetchParams, FetchResult, FetchSpec } from './fetch-reader.ts'
-import type { PartitionState } from './partition.ts'
+import type { Partition, PartitionState } from './partition.ts'
 import { type Logs, ReplicaManager } from './replica-manager.ts'
 import { partitionState } from './replication.testkit.ts'
 
@@ -23,7 +23,7 @@ class MemoryLogs implements Logs {
     this.#environment = environment
   }
 
-  get(topic: string, partition: number): PartitionLogApi | undefined {
+  get(topic: string, partition: number): PartitionLog | undefined {
     return this.#logs.get(`${topic}-${partition}`)
   }
 
@@ -362,6 +362,127 @@ describe('ReplicaManager', () => {
     expect(await now(waiting)).toMatchObject([{ highWatermark: 3, logStartOffset: 1 }])
     partition.followed({ leaderEpoch: 4, highWatermark: 2, logStartOffset: 0, sizeBytes: 0 })
     expect(partition.log).toMatchObject({ highWatermark: 3, logStartOffset: 1 })
+  })
+
+  it('lets nobody wait for a log that has failed', async () => {
+    replicas.apply([state(0, { replicas: [1, 2], isr: [1, 2] })], [])
+    const appended = append(0, ['x'])
+    await now(fetch({ maxWaitMs: 0 }, spec(0)))
+    const waiting = fetch({ maxWaitMs: 60_000 }, spec(0))
+    await now(waiting)
+    logs.get('topic', 0)!.fail('the disk is gone')
+    replicas.logFailed('topic', 0)
+    expect((await appended).error).toBe(errors.KAFKA_STORAGE_ERROR)
+    expect(await now(waiting)).toMatchObject([{ error: errors.KAFKA_STORAGE_ERROR }])
+    expect((await append(0, ['y'])).error).toBe(errors.KAFKA_STORAGE_ERROR)
+  })
+
+  it('says where records are, also if it is not known who else has them', async () => {
+    replicas.apply([state(0, { replicas: [1, 2], isr: [1, 2] })], [])
+    const appended = replicas.append('topic', 0, [batch(['x'])], -1, 'client', undefined, 1000)
+    await environment.time.advance(1000)
+    expect(await appended).toMatchObject({
+      error: errors.REQUEST_TIMED_OUT,
+      info: { firstOffset: 0, lastOffset: 0 },
+      logStartOffset: 0,
+    })
+  })
+
+  it.each([
+    ['the topic is deleted', [], [state(0)], errors.UNKNOWN_TOPIC_OR_PARTITION],
+    ['the replica is moved away', [state(0, { replicas: [2], isr: [2] })], [], errors.NOT_LEADER_OR_FOLLOWER],
+  ] as const)('ends the waiting for followers when %s', async (_, changed, removed, error) => {
+    replicas.apply([state(0, { replicas: [1, 2], isr: [1, 2] })], [])
+    const appended = append(0, ['x'])
+    await environment.time.advance(0)
+    replicas.apply(changed, removed)
+    expect((await appended).error).toBe(error)
+    expect(logs.get('topic', 0)).toBeUndefined()
+  })
+
+  it('looks for followers that do not keep up as long as there are any', async () => {
+    const submitted: unknown[] = []
+    const leading = new ReplicaManager({
+      mustVerifyTransactions: () => true,
+      nodeId: NODE,
+      logs,
+      time: environment.time,
+      logger: silentLogger,
+      configOf: () => ({ log: DEFAULT_CONFIG, minInsyncReplicas }),
+      maxLagMs: () => 1000,
+      isrChanges: { submit: ({ isr }) => submitted.push(isr.map(({ brokerId }) => brokerId)), close: () => {} },
+    })
+    leading.apply([state(0, { replicas: [1, 2], isr: [1, 2] })], [])
+    await leading.append('topic', 0, [batch(['x'])], 1, 'client')
+    await environment.time.advance(1000)
+    expect(submitted).toEqual([])
+    await environment.time.advance(500)
+    expect(submitted).toEqual([[1]])
+    leading.apply([state(0, { replicas: [1], isr: [1] })], [])
+    await environment.time.advance(500)
+    expect(environment.time.pendingTasks).toBe(0)
+  })
+
+  describe('fetches of followers', () => {
+    const both = { replicas: [1, 2], isr: [1, 2] }
+    const fetchBy = (change: Partial<FetchParams>, ...specs: FetchSpec[]) =>
+      fetch({ replicaId: 2, upTo: 'logEnd', maxWaitMs: 0, ...change }, ...specs)
+
+    beforeEach(() => {
+      replicas.apply([state(0, both), state(1, both)], [])
+    })
+
+    it('move the high watermark, which they hear of at once', async () => {
+      void append(0, ['a', 'b'])
+      await environment.time.advance(0)
+      expect(await now(fetchBy({}, spec(0)))).toMatchObject([{ highWatermark: 0, logEndOffset: 2 }])
+      expect(await now(fetchBy({}, spec(0, { fetchOffset: 2 })))).toMatchObject([{ highWatermark: 2, sizeBytes: 0 }])
+    })
+
+    it('say nothing of a follower where it has records that the leader has not', async () => {
+      void append(0, ['a'])
+      await environment.time.advance(0)
+      expect(await now(fetchBy({}, spec(0, { fetchOffset: 2 })))).toMatchObject([{ error: errors.OFFSET_OUT_OF_RANGE }])
+      const diverging = spec(0, { fetchOffset: 1, lastFetchedEpoch: 2 })
+      expect(await now(fetchBy({}, diverging))).toMatchObject([{ divergingEpoch: { endOffset: 0 } }])
+      expect(replicas.get('topic', 0)!.log.highWatermark).toBe(0)
+    })
+
+    it('wait for what is appended, and not for what is committed', async () => {
+      const waiting = fetchBy({ maxWaitMs: 60_000 }, spec(0), spec(1))
+      expect(await now(waiting)).toBe('waits')
+      void append(1, ['a'])
+      expect(await now(waiting)).toMatchObject([{ sizeBytes: 0 }, { highWatermark: 0, logEndOffset: 1 }])
+    })
+
+    it('get nothing of partitions that are throttled (KIP-73), and are not woken by them', async () => {
+      void append(0, ['a'])
+      await environment.time.advance(0)
+      const isThrottled = ({ partition }: Partition) => partition === 0
+      const waiting = fetchBy({ isThrottled, maxWaitMs: 60_000 }, spec(0), spec(1))
+      void append(0, ['b'])
+      expect(await now(waiting)).toBe('waits')
+      void append(1, ['c'])
+      expect(await now(waiting)).toMatchObject([{ error: errors.NONE, sizeBytes: 0 }, { logEndOffset: 1 }])
+    })
+
+    it('are refused from brokers that have no replica', async () => {
+      expect(await now(fetchBy({ replicaId: 3 }, spec(0)))).toMatchObject([{ error: errors.NOT_LEADER_OR_FOLLOWER }])
+      const knowsEpoch = spec(0, { currentLeaderEpoch: 3 })
+      expect(await now(fetchBy({ replicaId: 3 }, knowsEpoch))).toMatchObject([{ error: errors.UNKNOWN_LEADER_EPOCH }])
+    })
+  })
+
+  it('sends consumers to the replica that is better for them (KIP-392)', async () => {
+    await append(0, ['a'])
+    const preferredReplica = ({ partition }: Partition, fetchOffset: number) =>
+      partition === 0 && fetchOffset === 0 ? 2 : -1
+    const waiting = fetch({ preferredReplica, mustLead: false, maxWaitMs: 60_000 }, spec(0))
+    expect(await now(waiting)).toMatchObject([
+      { error: errors.NONE, preferredReadReplica: 2, sizeBytes: 0, highWatermark: 1 },
+    ])
+    const [result] = await fetch({ preferredReplica, mustLead: false, maxWaitMs: 0 }, spec(0, { fetchOffset: 1 }))
+    expect(result!.preferredReadReplica).toBe(-1)
   })
 
   it('sets logs aside that no partition has, and no others', async () => {
