@@ -11,6 +11,11 @@ const MIN_IN_SYNC = '2'
 /** `OTTLA_KILL_SEED`, or another one each time; it stands in the text of failures. */
 export const seed: number = Number(process.env.OTTLA_KILL_SEED ?? Date.now() % 1_000_000)
 
+export interface LoadPlan extends TopicPlan {
+  /** The longest that a producer rests between two rounds of batches, in each partition [20]. */
+  readonly maxPauseMs?: number
+}
+
 /** Idempotent producers on a topic with three replicas, of which two must be in sync. */
 export class Load {
   readonly ledger: Ledger
@@ -22,8 +27,9 @@ export class Load {
   private readonly cluster: Cluster
   private readonly producers: ClusterProducer[]
   private readonly acks: number[]
+  private isOver = false
 
-  private constructor(cluster: Cluster, topic: string, partitions: number, producers: number) {
+  private constructor(cluster: Cluster, topic: string, partitions: number, producers: number, maxPauseMs: number) {
     this.cluster = cluster
     this.ledger = new Ledger(topic, partitions)
     this.acks = new Array<number>(partitions).fill(0)
@@ -33,16 +39,23 @@ export class Load {
     this.producers = Array.from(
       { length: producers },
       (_, index) =>
-        new ClusterProducer({ name: `${topic}-${index}`, ledger: this.ledger, random: this.random, ports, onAck }),
+        new ClusterProducer({
+          name: `${topic}-${index}`,
+          ledger: this.ledger,
+          random: this.random,
+          ports,
+          onAck,
+          maxPauseMs,
+        }),
     )
   }
 
   /** Makes the topic and starts the producers. */
-  static async start(cluster: Cluster, topic: string, plan: TopicPlan = {}, producers = 2): Promise<Load> {
+  static async start(cluster: Cluster, topic: string, plan: LoadPlan = {}, producers = 2): Promise<Load> {
     const partitions = plan.assignment?.length ?? plan.partitions ?? 6
     const configs = { 'min.insync.replicas': MIN_IN_SYNC, 'segment.bytes': '1048576', ...plan.configs }
     await cluster.admin.createTopics({ [topic]: { partitions, replicas: REPLICAS, ...plan, configs } })
-    const load = new Load(cluster, topic, partitions, producers)
+    const load = new Load(cluster, topic, partitions, producers, plan.maxPauseMs ?? 20)
     await Promise.all(load.producers.map((producer) => producer.start()))
     return load
   }
@@ -53,6 +66,7 @@ export class Load {
 
   /** Waits until something more is acknowledged in every partition. */
   async progress(timeoutMs = 60_000): Promise<void> {
+    if (this.isOver) return
     const before = [...this.acks]
     await eventually(`acknowledgements in all of ${this.topic}`, timeoutMs, async () => {
       for (const producer of this.producers) producer.check()
@@ -67,9 +81,15 @@ export class Load {
     this.lastAckMs.fill(performance.now())
   }
 
+  /** Makes no more records, and waits until all are acknowledged. */
+  async end(): Promise<void> {
+    this.isOver = true
+    await Promise.all(this.producers.map((producer) => producer.finish()))
+  }
+
   /** Ends the producers, then reads everything back and compares. Answers how many records were acknowledged. */
   async finish(): Promise<number> {
-    await Promise.all(this.producers.map((producer) => producer.finish()))
+    await this.end()
     await checkLedger(this.ledger, this.cluster)
     return this.ledger.ackedCount
   }

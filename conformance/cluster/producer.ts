@@ -10,7 +10,6 @@ const OUT_OF_ORDER_SEQUENCE = 45
 const MAX_IN_FLIGHT = 5
 /** A broker that is stopped does not answer, and its connections stay: after this another one is looked for. */
 const ANSWER_WITHIN_MS = 4_000
-const MAX_PAUSE_MS = 20
 
 export interface ProducerOptions {
   readonly name: string
@@ -18,6 +17,8 @@ export interface ProducerOptions {
   readonly random: () => number
   /** Where brokers may be found. */
   readonly ports: () => readonly number[]
+  /** The longest rest between two rounds of batches. */
+  readonly maxPauseMs: number
   /** Called at each acknowledgement. */
   readonly onAck?: (partition: number) => void
 }
@@ -98,7 +99,7 @@ class PartitionStream {
         sending.finally(() => pending.delete(sending))
       }
       await Promise.race(pending)
-      await sleep(this.options.random() * MAX_PAUSE_MS)
+      await sleep(this.options.random() * this.options.maxPauseMs)
     }
     await Promise.all(pending)
   }
