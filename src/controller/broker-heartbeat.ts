@@ -69,14 +69,14 @@ export interface HeartbeatReply {
  * STALE_BROKER_EPOCH.
  */
 export function heartbeat(context: HeartbeatContext, request: BrokerHeartbeatRequest): Decision<HeartbeatReply> {
-  const { head, sessions, nowMs, nextOffset, logger } = context
+  const { head, sessions, nowMs, nextOffset } = context
   const { brokerId, brokerEpoch, currentMetadataOffset } = request
   const broker = checkBrokerEpoch(head, brokerId, brokerEpoch)
   sessions.heard(brokerId, brokerEpoch, nowMs)
   const before = stateOf(broker, sessions)
   const after = nextState(context, before, request)
   const records = before === after ? [] : recordsOf(context, brokerId, after)
-  if (before !== after) logger.info(`broker ${brokerId} was ${phrases[before]} and ${phrases[after]} from now on`)
+  if (before !== after) tell(context, brokerId, phrases[after])
   const isFenced = after === 'fenced' || after === 'gone'
   sessions.reached(brokerId, currentMetadataOffset, isFenced)
   if (after === 'shuttingDown') sessions.shutsDown(brokerId, nextOffset + records.length - 1)
@@ -85,10 +85,17 @@ export function heartbeat(context: HeartbeatContext, request: BrokerHeartbeatReq
 }
 
 const phrases: Readonly<Record<State, string>> = {
-  fenced: 'fenced',
-  unfenced: 'serving',
-  shuttingDown: 'shutting down',
-  gone: 'gone',
+  fenced: 'is fenced, as it wanted',
+  unfenced: 'serves',
+  shuttingDown: 'shuts down: others take over what it leads',
+  gone: 'may go',
+}
+
+/** A node that tells of its start needs not tell how it goes on with itself. */
+export function tell({ nodeId, logger }: DecisionContext, brokerId: number, text: string): void {
+  const message = `Broker ${brokerId} ${text}`
+  if (brokerId === nodeId) logger.debug(message)
+  else logger.info(message)
 }
 
 function stateOf({ id, fenced }: BrokerImage, sessions: BrokerSessions): State {
@@ -145,7 +152,7 @@ export function fenceStaleBroker(context: HeartbeatContext): Decision<boolean> {
   const broker = head.brokers.get(brokerId)
   // A session of an earlier incarnation, or of a broker that was unregistered.
   if (broker?.epoch !== epoch) return { records: [], response: true }
-  logger.warn(`broker ${brokerId} is fenced: it was not heard of for broker.session.timeout.ms`)
+  logger.warn(`Broker ${brokerId} is fenced: it was not heard of for broker.session.timeout.ms`)
   sessions.reached(brokerId, -1, true)
   return { records: recordsForFenced(context, brokerId), response: true }
 }

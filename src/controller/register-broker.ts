@@ -4,7 +4,7 @@ import { registerBrokerRecord, registerBrokerRecordVersion } from '../metadata/s
 import type { BrokerImage, EndPoint, SupportedFeature } from '../metadata/types.ts'
 import type { BrokerRegistrationRequest } from '../protocol/messages/broker-registration.ts'
 import { recordsForCleanShutdown, recordsForUncleanShutdown } from './broker-changes.ts'
-import type { HeartbeatContext } from './broker-heartbeat.ts'
+import { type HeartbeatContext, tell } from './broker-heartbeat.ts'
 import { type Decision, Refusal } from './result.ts'
 
 /** From this version on, a broker says in which epoch it was shut down cleanly (KIP-966). */
@@ -63,7 +63,7 @@ export function registerBroker(
   }
   records.push(registerBrokerRecord(broker, registerBrokerRecordVersion(head)))
   sessions.registered(brokerId, nextOffset + records.length - 1, amended === undefined)
-  context.logger.info(`broker ${brokerId} is registered as incarnation ${incarnationId} with epoch ${broker.epoch}`)
+  tell(context, brokerId, `is registered as incarnation ${incarnationId} with epoch ${broker.epoch}`)
   return { records, response: broker.epoch }
 }
 

@@ -14,7 +14,7 @@ export const handler = defineHandler({
     } catch (error) {
       const { errorCode, errorMessage } = wholeOutcome(error)
       // The answer has no place for the reason.
-      logger.info(`broker ${request.brokerId} at ${connection.remoteAddress} is not registered: ${errorMessage}`)
+      logger.info(`Broker ${request.brokerId} at ${connection.remoteAddress} is not registered: ${errorMessage}`)
       return { errorCode }
     }
   },
