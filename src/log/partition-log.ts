@@ -241,7 +241,8 @@ export class PartitionLog implements PartitionLogApi {
     this.#state.checkOnline()
     // The file follows with the first record of the epoch. A broker that starts leads all its partitions in new epochs; a
     // file for each of them would cost more than the rest of the start, and an epoch without records is no loss.
-    this.#state.epochs.assignInMemory(leaderEpoch, startOffset)
+    // Records of the last leader may still be on their way to the disk, and are not of this epoch.
+    this.#state.epochs.assignInMemory(leaderEpoch, Math.max(startOffset, this.#state.nextOffset))
   }
 
   epochForOffset(offset: number): number | undefined {

@@ -84,6 +84,17 @@ describe('a truncation', () => {
   })
 })
 
+it('an epoch begins after what is on its way to the disk', async () => {
+  const log = openLog(testEnvironment())
+  const writing = log.append([given(0, 1, ['a', 'b'])], FOLLOW)
+  log.assignEpoch(2, log.logEndOffset)
+  await writing
+  expect(log.epochs).toEqual([
+    { epoch: 1, startOffset: 0 },
+    { epoch: 2, startOffset: 2 },
+  ])
+})
+
 describe('what was truncated and is there again after a power failure', () => {
   /** A log with "a" of epoch 1 and "b", "c" of epoch 2 on disk, for which the epochs 1 and 3 are saved. */
   const world = async () => {
