@@ -5,20 +5,16 @@ import { MemoryNetwork } from '../../platform/memory-network.ts'
 import type { Connection } from '../../platform/network.ts'
 import type { Platform } from '../../platform/platform.ts'
 import { VirtualTime } from '../../platform/virtual-time.ts'
-import { apis } from '../../protocol/api-keys.ts'
-import { codecOf } from '../../protocol/codec.ts'
-import { FrameDecoder } from '../../protocol/frame-decoder.ts'
-import { decodeRequestHeader, encodeResponse } from '../../protocol/frames.ts'
 import { QuorumChannel } from '../channel/quorum-channel.ts'
 import { versionRecord, votersRecord } from './core/control-records.ts'
 import { seededRandom } from './core/quorum.testkit.ts'
 import type { VoterNode } from './core/types.ts'
 import { VoterSet } from './core/voters.ts'
+import { answerQuorum } from './quorum.testkit.ts'
 import { type LeadershipListener, NotLeaderError, Quorum } from './quorum.ts'
 import type { QuorumNodeOptions } from './quorum-options.ts'
 import { SnapshotBuilder, snapshotPath } from './snapshot-file.ts'
 import { MetadataLogError } from './types.ts'
-import { answerQuorumRequest, type QuorumRequestType } from './wire/answer.ts'
 
 const LISTENER = 'CONTROLLER'
 const LOG_DIRECTORY = '/data/__cluster_metadata-0'
@@ -53,17 +49,6 @@ class Journal implements LeadershipListener<string> {
   onLeaderChange(leaderId: number, epoch: number): void {
     this.leaders.push(`${leaderId} in ${epoch}`)
   }
-}
-
-const served: Readonly<Record<number, QuorumRequestType>> = {
-  [apis.Fetch.key]: 'fetch',
-  [apis.Vote.key]: 'vote',
-  [apis.BeginQuorumEpoch.key]: 'beginQuorumEpoch',
-  [apis.EndQuorumEpoch.key]: 'endQuorumEpoch',
-  [apis.FetchSnapshot.key]: 'fetchSnapshot',
-  [apis.AddRaftVoter.key]: 'addVoter',
-  [apis.RemoveRaftVoter.key]: 'removeVoter',
-  [apis.UpdateRaftVoter.key]: 'updateVoter',
 }
 
 /** Nodes on hosts of their own, which talk over the wire. */
@@ -172,39 +157,8 @@ class Node {
   async start(): Promise<void> {
     this.journal = new Journal()
     this.quorum = Quorum.open(this.options(), serde, this.journal)
-    await this.#world.network.of(`host-${this.id}`).listen({ host: `host-${this.id}`, port: 9093 }, this.#accept)
-  }
-
-  readonly #accept = (connection: Connection): void => {
-    const decoder = new FrameDecoder(1e8)
-    connection.handle({
-      data: (chunk) => {
-        decoder.push(chunk)
-        for (let frame = decoder.next(); frame !== undefined; frame = decoder.next())
-          void this.#serve(connection, frame)
-      },
-      drained() {},
-      closed() {},
-    })
-  }
-
-  async #serve(connection: Connection, frame: Buffer): Promise<void> {
-    const { quorum } = this
-    if (quorum === undefined) return
-    const { api, apiKey, apiVersion, correlationId, reader } = decodeRequestHeader(frame)
-    const message = codecOf(api.request, apiVersion).read(reader)
-    if (api === apis.ApiVersions) {
-      const apiKeys = [...Object.keys(served), apis.ApiVersions.key].map((key) => {
-        const { low, high } = Object.values(apis).find((each) => each.key === Number(key))!.versions
-        return { apiKey: Number(key), minVersion: low, maxVersion: high }
-      })
-      const supportedFeatures = [{ name: 'kraft.version', minVersion: 0, maxVersion: 1 }]
-      const body = { errorCode: 0, apiKeys, throttleTimeMs: 0, supportedFeatures }
-      connection.write(encodeResponse(apis.ApiVersions, apiVersion, correlationId, body))
-      return
-    }
-    const body = await answerQuorumRequest(quorum, served[apiKey]!, message, LISTENER)
-    if (this.quorum === quorum) connection.write(encodeResponse(api, apiVersion, correlationId, body))
+    const accept = (connection: Connection) => answerQuorum(connection, LISTENER, () => this.quorum)
+    await this.#world.network.of(`host-${this.id}`).listen({ host: `host-${this.id}`, port: 9093 }, accept)
   }
 
   /** As a loss of power. */
