@@ -260,7 +260,7 @@ export class Controller {
 
   /** Up to version 1 the response has a result for each feature. */
   updateFeatures(request: UpdateFeaturesRequest, version: number): Promise<UpdateFeaturesResponse> {
-    return this.#run((context) => updateFeatures(context, request, version, this.quorum.kraftVersion))
+    return this.#run((context) => updateFeatures(context, request, version, this.quorum))
   }
 
   electLeaders(request: ElectLeadersRequest): Promise<ElectLeadersResponse> {

@@ -8,6 +8,9 @@ const UPGRADE = 1
 
 const others = ownFeatures.filter(({ name }) => name !== 'share.version')
 
+/** A quorum whose voters come from controller.quorum.voters, and cannot have others. */
+const fixedVoters = { kraftVersion: 0, upgradeKraftVersion: () => false }
+
 /** Whether share.version may be raised, with nodes that support `features`. */
 function raise(cluster: TestCluster, brokerFeatures: typeof ownFeatures, controllers = new Map([[1, ownFeatures]])) {
   const context = clusterOf(cluster)
@@ -22,7 +25,7 @@ function raise(cluster: TestCluster, brokerFeatures: typeof ownFeatures, control
   })
   const featureUpdates = [{ feature: 'share.version', maxVersionLevel: 1, upgradeType: UPGRADE, allowDowngrade: false }]
   const request = { timeoutMs: 1000, featureUpdates, validateOnly: false }
-  const { records, response } = updateFeatures({ ...context, config }, request, 2, 0)
+  const { records, response } = updateFeatures({ ...context, config }, request, 2, fixedVoters)
   expect(records.length).toBe(response.errorCode === 0 ? 1 : 0)
   return response.errorMessage?.replace(/^.* for feature share.version. /, '')
 }
@@ -57,5 +60,36 @@ describe('a level of a feature (KIP-584, KIP-919)', () => {
 
   it('nothing is known of controllers before metadata.version 3.7', () => {
     expect(raise({ level: 14, elr: 0 }, ownFeatures, new Map())).toBeUndefined()
+  })
+})
+
+describe('kraft.version (KIP-853)', () => {
+  const raiseTo = (maxVersionLevel: number, kraftVersion: number, validateOnly: boolean, isSupported = true) => {
+    const upgrades: boolean[] = []
+    const upgradeKraftVersion = (isTrial: boolean) => {
+      upgrades.push(isTrial)
+      return isSupported
+    }
+    const featureUpdates = [{ feature: 'kraft.version', maxVersionLevel, upgradeType: UPGRADE, allowDowngrade: false }]
+    const request = { timeoutMs: 1000, featureUpdates, validateOnly }
+    const context = clusterOf({})
+    for (const broker of context.head.brokers.values()) {
+      context.head.brokers.set(broker.id, { ...broker, features: ownFeatures })
+    }
+    const { config } = new ControllerWorld({ 'controller.quorum.voters': '1@127.0.0.1:9093' })
+    const quorum = { kraftVersion, upgradeKraftVersion }
+    const { records, response } = updateFeatures({ ...context, config }, request, 2, quorum)
+    if (response.errorCode !== 0) expect(response.errorMessage).toContain('support it')
+    return { isDone: upgrades.includes(false), errorCode: response.errorCode, records: records.map(({ name }) => name) }
+  }
+
+  it('is raised by the quorum, and by nothing in the metadata', () => {
+    expect(raiseTo(1, 0, false)).toEqual({ isDone: true, errorCode: 0, records: ['NoOp'] })
+    expect(raiseTo(1, 0, true)).toEqual({ isDone: false, errorCode: 0, records: [] })
+    expect(raiseTo(1, 1, false)).toEqual({ isDone: false, errorCode: 0, records: [] })
+  })
+
+  it('is not where a voter does not support it', () => {
+    expect(raiseTo(1, 0, false, false)).toEqual({ isDone: false, errorCode: 95, records: [] })
   })
 })

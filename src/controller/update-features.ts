@@ -19,21 +19,34 @@ const ELR_NEEDS_LEVEL = 23
 
 type Update = UpdateFeaturesRequest['featureUpdates'][number]
 
-/** Decides an UpdateFeatures: all updates or none. `kraftVersion` is the quorum's. */
+/** The level of kraft.version, which the quorum keeps. */
+export interface KraftLevel {
+  readonly kraftVersion: number
+  /** Answers whether all voters support it; with `isTrial`, nothing is done. */
+  upgradeKraftVersion(isTrial: boolean): boolean
+}
+
+/** Decides an UpdateFeatures: all updates or none. */
 export function updateFeatures(
   context: DecisionContext,
   request: UpdateFeaturesRequest,
   version: number,
-  kraftVersion: number,
+  quorum: KraftLevel,
 ): Decision<UpdateFeaturesResponse> {
   const updates = [...new Map(request.featureUpdates.map((update) => [update.feature, update])).values()]
   const records: MetadataRecord[] = []
   const outcome = outcomeOf(() => {
-    for (const update of updates) records.push(...featureRecords(context, update, updates, kraftVersion))
+    for (const update of updates) records.push(...featureRecords(context, update, updates, quorum))
   })
   if (outcome !== OK) {
     const errorMessage = `The update failed for all features since the following feature had an error: ${outcome.errorMessage}`
     return { records: [], response: { throttleTimeMs: 0, errorCode: outcome.errorCode, errorMessage, results: [] } }
+  }
+  if (
+    !request.validateOnly &&
+    updates.some(({ feature, maxVersionLevel }) => feature === KRAFT_VERSION && maxVersionLevel > quorum.kraftVersion)
+  ) {
+    quorum.upgradeKraftVersion(false)
   }
   // Apache Kafka gives a success the name of the error that it is not, and each update one, be it the same feature's.
   const success = { errorCode: 0, errorMessage: 'NONE' }
@@ -45,7 +58,7 @@ function featureRecords(
   context: DecisionContext,
   update: Update,
   updates: readonly Update[],
-  kraftVersion: number,
+  quorum: KraftLevel,
 ): MetadataRecord[] {
   const { feature, maxVersionLevel: level, upgradeType } = update
   const refusal = (text: string) =>
@@ -53,7 +66,7 @@ function featureRecords(
   if (upgradeType < UpgradeType.upgrade || upgradeType > UpgradeType.unsafeDowngrade) {
     throw refusal('The controller does not support the given upgrade type.')
   }
-  const current = feature === KRAFT_VERSION ? kraftVersion : context.head.featureLevel(feature)
+  const current = feature === KRAFT_VERSION ? quorum.kraftVersion : context.head.featureLevel(feature)
   if (level < 0) throw refusal('A feature version cannot be less than 0.')
   const reason = reasonNotSupported(context, feature, level)
   if (reason !== undefined) throw refusal(reason)
@@ -68,7 +81,11 @@ function featureRecords(
   else if (feature === KRAFT_VERSION) {
     if (level === current) return []
     if (level < current) throw refusal("Can't downgrade the version of this feature.")
-    throw refusal('The voters of this node come from controller.quorum.voters.')
+    if (quorum.upgradeKraftVersion(true)) return [metadataRecord('NoOp', {})]
+    throw new Refusal(
+      'INVALID_UPDATE_VERSION',
+      `Invalid upgrade of ${KRAFT_VERSION} to ${level} because not all of the voters support it`,
+    )
   } else if (feature === ELIGIBLE_LEADER_REPLICAS && level > 0) {
     const asked = updates.find((other) => other.feature === METADATA_VERSION)?.maxVersionLevel
     if ((asked ?? context.head.featureLevel(METADATA_VERSION)) < ELR_NEEDS_LEVEL) {

@@ -158,6 +158,13 @@ export class Quorum<R = unknown> {
     return this.#raft.history.kraftVersion
   }
 
+  /** Raises it to 1, where all voters support that (KIP-853). Answers whether they do; with `isTrial`, nothing is done. */
+  upgradeKraftVersion(isTrial: boolean): boolean {
+    const isSupported = this.#raft.upgradeKraftVersion(isTrial)
+    this.#run()
+    return isSupported
+  }
+
   get voters(): VoterSet {
     return this.#raft.history.voters
   }

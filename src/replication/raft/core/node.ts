@@ -305,12 +305,15 @@ export class RaftNode {
     return nextOffset - 1
   }
 
-  /** kraft.version 1: from here on the voters are those in the log. Answers whether all of them support it. */
-  upgrade(voters: VoterSet): boolean {
+  /**
+   * kraft.version 1: from here on the voters are those in the log. Answers whether all of them support it; with `isTrial`,
+   * nothing is done.
+   */
+  upgrade(voters: VoterSet, isTrial: boolean): boolean {
     const isSupported = voters.nodes.every(({ directoryId, kraftVersions: { min, max } }) => {
       return directoryId !== ZERO_UUID && min <= 1 && max >= 1
     })
-    if (isSupported) this.appendControls([versionRecord(1), votersRecord(voters)])
+    if (isSupported && !isTrial) this.appendControls([versionRecord(1), votersRecord(voters)])
     return isSupported
   }
 

@@ -245,13 +245,13 @@ export class Raft {
     return this.#node.role.name === 'leader' ? this.#node.append(batch, recordCount) : undefined
   }
 
-  /** Raises kraft.version to 1, if the voters all support it. Answers whether it did, or had been done before. */
-  upgradeKraftVersion(): boolean {
+  /** Raises kraft.version to 1, if the voters all support it. Answers whether it did, or had been done before; or would. */
+  upgradeKraftVersion(isTrial = false): boolean {
     const node = this.#node
     const voters = node.leaderState?.volatileVoters
     if (node.history.kraftVersion >= 1) return true
     if (voters === undefined) return false
-    return node.upgrade(voters)
+    return node.upgrade(voters, isTrial)
   }
 
   /** A snapshot that was fetched has been read: this control batch is in it. */
