@@ -247,4 +247,6 @@ export interface PartitionLogApi {
   assignTopicId(topicId: string): void
   /** Removes segments past retention; answers how many. */
   retire(): number
+  /** Takes the log offline until the next start. */
+  fail(reason: string): void
 }

@@ -259,7 +259,13 @@ export class Partition implements LedPartition {
       transaction === undefined
         ? this.log.append(records, options)
         : this.#appendTransactional(records, options, transaction)
-    const info = await written
+    let info: AppendInfo
+    try {
+      info = await written
+    } catch (error) {
+      this.#handOverAfter(error, leading)
+      throw error
+    }
     if (!info.duplicate && this.#leading === leading) this.#written(info, leading)
     // Whoever may read only what is decided has more to read now than the marker itself.
     if (transaction?.markerVersion !== undefined) this.wakeAll()
@@ -288,6 +294,12 @@ export class Partition implements LedPartition {
     const after = this.#guards.get(producerId) && this.log.producer(producerId)
     if (after !== undefined && hasWritten(before, after)) this.#guards.used(producerId)
     return written
+  }
+
+  /** Where another replica can lead, this one does not wait until its disk works again, or has room. */
+  #handOverAfter(error: unknown, leading: LeaderState): void {
+    const isOfDisk = error instanceof LogError && error.error === errors.KAFKA_STORAGE_ERROR
+    if (isOfDisk && this.#leading === leading && this.#state.isr.length > 1) this.log.fail(error.message)
   }
 
   #written({ lastOffset, sizeBytes }: AppendInfo, leading: LeaderState): void {

@@ -377,6 +377,17 @@ describe('ReplicaManager', () => {
     expect((await append(0, ['y'])).error).toBe(errors.KAFKA_STORAGE_ERROR)
   })
 
+  it('hands a partition over when its disk is full and another replica is in sync', async () => {
+    replicas.apply([state(0, { replicas: [1, 2], isr: [1, 2] }), state(1, { replicas: [1, 2], isr: [1] })], [])
+    environment.disk.fault = (operation) => (operation === 'write' ? 'ENOSPC' : undefined)
+    expect((await append(0, ['x'])).error).toBe(errors.KAFKA_STORAGE_ERROR)
+    expect((await append(1, ['x'])).error).toBe(errors.KAFKA_STORAGE_ERROR)
+    expect(logs.get('topic', 0)!.offline).toContain('ENOSPC')
+    expect(logs.get('topic', 1)!.offline).toBeUndefined()
+    environment.disk.fault = () => undefined
+    expect((await append(1, ['x'])).error).toBe(errors.NONE)
+  })
+
   it('says where records are, also if it is not known who else has them', async () => {
     replicas.apply([state(0, { replicas: [1, 2], isr: [1, 2] })], [])
     const appended = replicas.append('topic', 0, [batch(['x'])], -1, 'client', undefined, 1000)
