@@ -142,17 +142,18 @@ function completeMove(plan: Plan): void {
 
 /**
  * Who has all records up to the high watermark without being in sync: it cannot have moved since the in-sync replicas
- * became fewer than min.insync.replicas.
+ * became fewer than min.insync.replicas, or than all replicas, where these are less. Apache Kafka counts the replicas of
+ * partition 0 for this, and may also name brokers that a move has taken the partition from.
  */
 function eligibleLeaders(
   { minIsr }: TopicRules,
   partition: PartitionImage,
-  { isr, elr }: Plan,
+  { isr, elr, replicas }: Plan,
   uncleanShutdown: number | undefined,
 ): readonly number[] {
-  if (isr.length >= minIsr) return []
+  if (isr.length >= Math.min(minIsr, replicas.length)) return []
   const candidates = [...new Set([...elr, ...partition.isr])].sort((a, b) => a - b)
-  return candidates.filter((id) => !isr.includes(id) && id !== uncleanShutdown)
+  return candidates.filter((id) => replicas.includes(id) && !isr.includes(id) && id !== uncleanShutdown)
 }
 
 function elect(
@@ -189,8 +190,9 @@ function choose(
     return at >= 0 && broker !== undefined && lives(id) && isOnline(broker, partition.directories[at]!)
   }
   const isClean = (id: number) => (isr.length === 0 ? elr : isr).includes(id) && isAcceptable(id)
-  const preferred = target.election === 'preferred' ? replicas.slice(0, 1) : []
-  const clean = [...preferred, partition.leader, ...replicas].find(isClean)
+  if (target.election === 'preferred' && isClean(replicas[0]!)) return { leader: replicas[0]!, isUnclean: false }
+  if (isClean(partition.leader)) return { leader: partition.leader, isUnclean: false }
+  const clean = replicas.find(isClean)
   if (clean !== undefined) return { leader: clean, isUnclean: false }
   const [last] = partition.lastKnownElr
   const isLastKnown = partition.lastKnownElr.length === 1 && isr.length + elr.length === 0
@@ -212,7 +214,7 @@ function assign(
   { directory }: PartitionTarget,
   change: Change,
 ): void {
-  if (level >= DIRECTORIES_LEVEL) {
+  if (level >= DIRECTORIES_LEVEL && (replicas !== partition.replicas || directory !== undefined)) {
     const directories = replicas.map((id) => {
       if (id === directory?.brokerId) return directory.id
       const at = partition.replicas.indexOf(id)
@@ -226,6 +228,7 @@ function assign(
 }
 
 function ifChanged<T>(now: readonly T[], before: readonly T[]): T[] | null {
+  if (now === before) return null
   return now.length === before.length && now.every((item, index) => item === before[index]) ? null : [...now]
 }
 
@@ -238,7 +241,15 @@ export function without(ids: readonly number[], gone: readonly number[]): number
 }
 
 function isNothing(change: Change): boolean {
-  const { partitionId: _partition, topicId: _topic, leader, leaderRecoveryState, ...rest } = change
-  if (leader !== NO_LEADER_CHANGE || leaderRecoveryState !== NO_RECOVERY_CHANGE) return false
-  return Object.values(rest).every((value) => value === null)
+  return (
+    change.leader === NO_LEADER_CHANGE &&
+    change.leaderRecoveryState === NO_RECOVERY_CHANGE &&
+    change.isr === null &&
+    change.eligibleLeaderReplicas === null &&
+    change.lastKnownElr === null &&
+    change.replicas === null &&
+    change.removingReplicas === null &&
+    change.addingReplicas === null &&
+    change.directories === null
+  )
 }

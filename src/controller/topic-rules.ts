@@ -14,7 +14,7 @@ export interface TopicRules {
   readonly level: number
   /** Whether eligible leader replicas are kept (KIP-966). */
   readonly hasElr: boolean
-  /** min.insync.replicas, or the number of replicas where that is less. */
+  /** min.insync.replicas */
   readonly minIsr: number
   /** unclean.leader.election.enable. */
   readonly allowsUnclean: boolean
@@ -36,15 +36,12 @@ export function topicRules({ head, config, nodeId }: DecisionContext): (topic: T
   const hasElr = head.featureLevel(ELIGIBLE_LEADER_REPLICAS) > 0
   return (topic) => {
     const own = head.configs.of(ConfigResourceType.topic, topic.name)
-    const replicas = topic.partitions.get(0)?.replicas.length ?? 1
-    const isr = own.size === 0 ? minIsr : ((parsed('min.insync.replicas', own) as number | undefined) ?? minIsr)
-    const unclean = own.size === 0 ? undefined : parsed('unclean.leader.election.enable', own)
     return {
       head,
       level,
       hasElr,
-      minIsr: Math.min(isr, replicas),
-      allowsUnclean: (unclean as boolean | undefined) ?? allowsUnclean,
+      minIsr: (parsed('min.insync.replicas', own) as number | undefined) ?? minIsr,
+      allowsUnclean: (parsed('unclean.leader.election.enable', own) as boolean | undefined) ?? allowsUnclean,
     }
   }
 }
