@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { silentLogger } from '../platform/logger.ts'
 import { errors } from '../protocol/errors.ts'
 import { brokersOf, idOf, ownFeatures, registrationOf } from './brokers.testkit.ts'
 import { apply, directoryOf } from './partitions.testkit.ts'
@@ -14,8 +15,6 @@ function errorOf(body: () => void): string {
   const [name] = Object.entries(errors).find(([, { code }]) => code === errorCode)!
   return errorMessage === null ? name : `${name}: ${errorMessage}`
 }
-
-const nextVersion = NEWEST
 
 describe('BrokerRegistration (KIP-631)', () => {
   it('makes a fenced broker whose epoch is the offset of its record', () => {
@@ -126,7 +125,21 @@ describe('BrokerRegistration (KIP-631)', () => {
     ],
   ])('with %j: %s', (change, error) => {
     const context = brokersOf()
-    expect(errorOf(() => registerBroker(context, registrationOf(4, change), nextVersion, false))).toBe(error)
+    expect(errorOf(() => registerBroker(context, registrationOf(4, change), NEWEST, false))).toBe(error)
+  })
+
+  it('tells once why a broker is refused that asks again and again', () => {
+    const told: string[] = []
+    const logger = { ...silentLogger, warn: (message: string) => void told.push(message) }
+    const context = { ...brokersOf(), logger }
+    const ask = (change: Parameters<typeof registrationOf>[1]) =>
+      outcomeOf(() => void registerBroker(context, registrationOf(4, change), NEWEST, false))
+    for (let attempt = 0; attempt < 3; attempt++) ask({ clusterId: 'other' })
+    for (let attempt = 0; attempt < 3; attempt++) ask({ logDirs: [] })
+    expect(told).toEqual([
+      `Broker 4 at host-4:9092 is not registered: Expected cluster ID ${context.clusterId}, but got cluster ID other`,
+      'Broker 4 at host-4:9092 is not registered: No directories specified in request',
+    ])
   })
 
   it('does without directories before metadata.version 3.7', () => {

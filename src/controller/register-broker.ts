@@ -31,6 +31,28 @@ export function registerBroker(
   version: number,
   isOwn: boolean,
 ): Decision<number> {
+  try {
+    return decide(context, request, version, isOwn)
+  } catch (error) {
+    // The answer has no place for the reason; brokers ask again and again.
+    if (error instanceof Refusal) tellOnce(context, request, error.message)
+    throw error
+  }
+}
+
+function tellOnce({ sessions, logger }: RegistrationContext, request: BrokerRegistrationRequest, why: string): void {
+  const { brokerId, incarnationId, listeners } = request
+  const [at] = listeners
+  if (!sessions.isNews(brokerId, `${incarnationId} ${why}`)) return
+  logger.warn(`Broker ${brokerId}${at ? ` at ${at.host}:${at.port}` : ''} is not registered: ${why}`)
+}
+
+function decide(
+  context: RegistrationContext,
+  request: BrokerRegistrationRequest,
+  version: number,
+  isOwn: boolean,
+): Decision<number> {
   const { head, sessions, nextOffset } = context
   const { brokerId, incarnationId } = request
   const existing = head.brokers.get(brokerId)

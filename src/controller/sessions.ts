@@ -1,6 +1,9 @@
 import type { MetadataImage } from '../metadata/image.ts'
 import { isActive } from './placement.ts'
 
+/** Of how many brokers it is remembered why they were refused: anybody may ask. */
+const MAX_REFUSALS = 100
+
 interface Session {
   readonly epoch: number
   heardMs: number
@@ -24,6 +27,8 @@ export class BrokerSessions {
   readonly #sessions = new Map<number, Session>()
   readonly #progress = new Map<number, Progress>()
   readonly #registeredAt = new Map<number, number>()
+  /** Why brokers were not registered, as far as it has been told. */
+  readonly #refusals = new Map<number, string>()
 
   /** `timeoutMs`: broker.session.timeout.ms. `activationOffset`: the last offset that is in the image by now. */
   constructor(timeoutMs: number, activationOffset: number) {
@@ -70,6 +75,14 @@ export class BrokerSessions {
   registered(brokerId: number, offset: number, isNewIncarnation: boolean): void {
     if (isNewIncarnation) this.forget(brokerId)
     this.#registeredAt.set(brokerId, offset)
+  }
+
+  /** Whether this has not been told yet as the reason why a broker is not registered. */
+  isNews(brokerId: number, refusal: string): boolean {
+    if (this.#refusals.get(brokerId) === refusal) return false
+    if (this.#refusals.size >= MAX_REFUSALS) this.#refusals.clear()
+    this.#refusals.set(brokerId, refusal)
+    return true
   }
 
   /** No less than the offset of the broker's registration. */

@@ -6,16 +6,13 @@ import { defineHandler } from '../types.ts'
 export const handler = defineHandler({
   request: BrokerRegistrationRequest,
   response: BrokerRegistrationResponse,
-  handle: async (request, { apiVersion, connection }, { controller, nodeId, logger }) => {
+  handle: async (request, { apiVersion, connection }, { controller, nodeId }) => {
     // What this process asks of itself came in by no connection.
     const isOwn = connection.id === 0 && request.brokerId === nodeId
     try {
       return { errorCode: 0, brokerEpoch: await controller.registerBroker(request, apiVersion, isOwn) }
     } catch (error) {
-      const { errorCode, errorMessage } = wholeOutcome(error)
-      // The answer has no place for the reason.
-      logger.info(`Broker ${request.brokerId} at ${connection.remoteAddress} is not registered: ${errorMessage}`)
-      return { errorCode }
+      return { errorCode: wholeOutcome(error).errorCode }
     }
   },
   failed: (_request, errorCode) => ({ errorCode }),
