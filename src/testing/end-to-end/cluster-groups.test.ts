@@ -1,0 +1,131 @@
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { apis } from '../../protocol/api-keys.ts'
+import type { InputOf } from '../../protocol/schema.ts'
+import { ZERO_UUID } from '../../protocol/uuid.ts'
+import { GROUP, nameOfError } from '../simulation/client.ts'
+import { TestCluster } from './cluster.testkit.ts'
+
+let cluster: TestCluster
+
+beforeEach(async () => {
+  cluster = await TestCluster.started(1)
+})
+
+afterEach(() => cluster.close())
+
+function heartbeat(groupId: string, body: Partial<InputOf<typeof apis.ConsumerGroupHeartbeat.request>>) {
+  return cluster.askCoordinator(
+    groupId,
+    GROUP,
+    apis.ConsumerGroupHeartbeat,
+    1,
+    { groupId, rebalanceTimeoutMs: 60_000, ...body } as InputOf<typeof apis.ConsumerGroupHeartbeat.request>,
+    ({ errorCode }) => errorCode,
+  )
+}
+
+async function commit(groupId: string, memberId: string, epoch: number, offset: number): Promise<string> {
+  const partitions = [{ partitionIndex: 0, committedOffset: offset, committedMetadata: null }]
+  const topics = [{ name: 'topic', topicId: ZERO_UUID, partitions }]
+  const { topics: answers } = await cluster.askCoordinator(
+    groupId,
+    GROUP,
+    apis.OffsetCommit,
+    9,
+    { groupId, memberId, generationIdOrMemberEpoch: epoch, topics },
+    (response) => response.topics[0]!.partitions[0]!.errorCode,
+  )
+  return nameOfError(answers[0]!.partitions[0]!.errorCode)
+}
+
+async function committed(groupId: string): Promise<number> {
+  const topics = [{ name: 'topic', partitionIndexes: [0] }]
+  const { groups } = await cluster.askCoordinator(
+    groupId,
+    GROUP,
+    apis.OffsetFetch,
+    8,
+    { groups: [{ groupId, topics }], requireStable: true },
+    (response) => response.groups[0]!.errorCode,
+  )
+  return groups[0]!.topics[0]!.partitions[0]!.committedOffset
+}
+
+test('a consumer group and its offsets outlive their coordinator, again and again', async () => {
+  await cluster.createTopic('topic', 3)
+  const member = 'member'
+  const joined = await cluster.done(
+    heartbeat('g', { memberId: member, memberEpoch: 0, subscribedTopicNames: ['topic'], topicPartitions: [] }),
+  )
+  expect(nameOfError(joined.errorCode)).toBe('NONE')
+  const coordinators = new Set<number>()
+  let offset = 0
+  for (let round = 0; round < 4; round++) {
+    for (let i = 0; i < 20; i++) {
+      expect(await cluster.done(commit('g', member, joined.memberEpoch, ++offset))).toBe('NONE')
+    }
+    const coordinator = (await cluster.done(cluster.client.coordinatorOf('g', GROUP)))!
+    coordinators.add(coordinator)
+    cluster.kill(coordinator)
+    expect(await cluster.done(committed('g'))).toBe(offset)
+    const alive = await cluster.done(heartbeat('g', { memberId: member, memberEpoch: joined.memberEpoch }))
+    expect([nameOfError(alive.errorCode), alive.memberEpoch]).toEqual(['NONE', joined.memberEpoch])
+    await cluster.restart(coordinator)
+  }
+  expect(coordinators.size).toBeGreaterThan(1)
+})
+
+test('members of a classic group go on with another coordinator as if nothing had been', async () => {
+  const join = (memberId: string) =>
+    cluster.askCoordinator(
+      'classic',
+      GROUP,
+      apis.JoinGroup,
+      9,
+      {
+        groupId: 'classic',
+        sessionTimeoutMs: 30_000,
+        rebalanceTimeoutMs: 30_000,
+        memberId,
+        groupInstanceId: null,
+        protocolType: 'consumer',
+        protocols: [{ name: 'range', metadata: Buffer.from([0, 0, 0, 0, 0, 0, 0, 0, 0, 0]) }],
+        reason: null,
+      },
+      ({ errorCode }) => errorCode,
+    )
+  const { memberId } = await cluster.done(join(''))
+  const { generationId } = await cluster.done(join(memberId))
+  const assignment = Buffer.from('all of it')
+  const sync = () =>
+    cluster.askCoordinator(
+      'classic',
+      GROUP,
+      apis.SyncGroup,
+      5,
+      {
+        groupId: 'classic',
+        generationId,
+        memberId,
+        groupInstanceId: null,
+        protocolType: 'consumer',
+        protocolName: 'range',
+        assignments: [{ memberId, assignment }],
+      },
+      ({ errorCode }) => errorCode,
+    )
+  expect((await cluster.done(sync())).assignment).toEqual(assignment)
+  cluster.kill((await cluster.done(cluster.client.coordinatorOf('classic', GROUP)))!)
+  const beat = await cluster.done(
+    cluster.askCoordinator(
+      'classic',
+      GROUP,
+      apis.Heartbeat,
+      4,
+      { groupId: 'classic', generationId, memberId, groupInstanceId: null },
+      ({ errorCode }) => errorCode,
+    ),
+  )
+  expect(nameOfError(beat.errorCode)).toBe('NONE')
+  expect((await cluster.done(sync())).assignment).toEqual(assignment)
+})

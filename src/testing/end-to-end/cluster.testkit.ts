@@ -1,0 +1,120 @@
+import type { Api } from '../../protocol/api-keys.ts'
+import { apis } from '../../protocol/api-keys.ts'
+import type { InputOf, Message, MessageOf } from '../../protocol/schema.ts'
+import { Client, nameOfError } from '../simulation/client.ts'
+import { Cluster, loadHandlers } from '../simulation/cluster.ts'
+import { ConnectionLost } from '../simulation/connection.ts'
+import type { SimulatedNode } from '../simulation/node.ts'
+import { World } from '../simulation/world.ts'
+
+/** Of virtual time: for what has to happen some time. */
+const PATIENCE_MS = 60_000
+
+/** Three nodes, each broker and controller, on a network, disks and a clock of the test's; and a client. */
+export class TestCluster {
+  readonly world: World
+  readonly client: Client
+  readonly #cluster: Cluster
+
+  private constructor(seed: number, settings: Readonly<Record<string, string>>) {
+    this.world = new World(seed, false)
+    this.#cluster = new Cluster(this.world, { nodes: 3, settings, hasDynamicVoters: false })
+    this.client = new Client(this.world, 'client')
+  }
+
+  /** Resolves when all nodes serve. */
+  static async started(seed: number, settings: Readonly<Record<string, string>> = {}): Promise<TestCluster> {
+    await loadHandlers()
+    const cluster = new TestCluster(seed, settings)
+    for (const node of cluster.world.nodes) node.start()
+    await cluster.until(() => cluster.world.nodes.every(({ isServing }) => isServing))
+    return cluster
+  }
+
+  node(id: number): SimulatedNode {
+    return this.world.nodes.find((node) => node.id === id)!
+  }
+
+  /** The process ends as by kill -9. */
+  kill(id: number): void {
+    this.node(id).end('kill')
+  }
+
+  /** Resolves when it serves again. */
+  async restart(id: number): Promise<void> {
+    this.node(id).start()
+    await this.until(() => this.node(id).isServing)
+  }
+
+  async until(isDone: () => boolean): Promise<void> {
+    const isInTime = await this.world.run(PATIENCE_MS, isDone)
+    if (this.world.failure !== undefined) throw this.world.failure
+    if (!isInTime) throw new Error('this does not come to an end')
+  }
+
+  /** Lets the clock go on until the promise is settled. */
+  async done<T>(promise: Promise<T>): Promise<T> {
+    let isSettled = false
+    const settle = () => {
+      isSettled = true
+    }
+    promise.then(settle, settle)
+    await this.until(() => isSettled)
+    return await promise
+  }
+
+  async pass(durationMs: number): Promise<void> {
+    await this.world.run(durationMs)
+    if (this.world.failure !== undefined) throw this.world.failure
+  }
+
+  /** Answers the id of the topic, whose partitions have three replicas each. */
+  async createTopic(name: string, numPartitions: number): Promise<string> {
+    const topic = { name, numPartitions, replicationFactor: 3, assignments: [], configs: [] }
+    const body = { topics: [topic], timeoutMs: 10_000, validateOnly: false }
+    const isMade = ({ topics }: { topics: readonly { errorCode: number }[] }) =>
+      ['NONE', 'TOPIC_ALREADY_EXISTS'].includes(nameOfError(topics[0]!.errorCode))
+    await this.done(this.client.anybody(apis.CreateTopics, 7, body, isMade))
+    return (await this.done(this.client.placeOf(name, 0)))!.topicId
+  }
+
+  /**
+   * Asks the coordinator, whoever that is, until it answers with an error code that is not one of `passing`: those by
+   * which clients know that they have to look for it again, or to wait.
+   */
+  async askCoordinator<Request extends Message, Response extends Message>(
+    key: string,
+    type: number,
+    api: Api<Request, Response>,
+    version: number,
+    body: InputOf<Request>,
+    errorOf: (response: MessageOf<Response>) => number,
+    passing: readonly string[] = PASSING,
+  ): Promise<MessageOf<Response>> {
+    for (;;) {
+      const coordinator = await this.client.coordinatorOf(key, type)
+      if (coordinator === undefined) throw new Error('the run is over')
+      try {
+        const response = await this.client.call(coordinator, api, version, body)
+        if (!passing.includes(nameOfError(errorOf(response)))) return response
+      } catch (error) {
+        if (!(error instanceof ConnectionLost)) throw error
+      }
+      this.client.forgetCoordinator(key, type)
+      await this.client.backOff()
+    }
+  }
+
+  close(): void {
+    this.world.isOver = true
+    this.client.close()
+    for (const { id, isUp } of this.world.nodes) if (isUp) this.kill(id)
+    this.#cluster.close()
+  }
+}
+
+export const PASSING: readonly string[] = [
+  'NOT_COORDINATOR',
+  'COORDINATOR_NOT_AVAILABLE',
+  'COORDINATOR_LOAD_IN_PROGRESS',
+]
