@@ -183,4 +183,17 @@ describe('the life of a broker (KIP-631)', () => {
     expect(waiting.state).toBe('done')
     stuck.lifecycle.close()
   })
+
+  test('does not wait for controllers that have all gone', async () => {
+    const world = await registered()
+    const going = watched(world.lifecycle.shutDown(30_000))
+    await world.time.advance(10_000)
+    expect(going.state).toBe('waits')
+    world.heartbeat = () => {
+      throw new RequestError('timed out', 'nobody')
+    }
+    await world.time.advance(5000)
+    expect(going.state).toBe('done')
+    world.lifecycle.close()
+  })
 })

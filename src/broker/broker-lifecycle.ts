@@ -15,6 +15,8 @@ import { RequestError } from '../replication/channel/node-client.ts'
 const SOON_MS = 10
 /** How soon the controller is asked again for what it has not granted yet. */
 const RETRY_MS = 100
+/** How long a broker that shuts down looks for a controller: nodes that all stop at once leave the last without one. */
+const LAST_WORD_MS = 4000
 
 /** Answers to a registration that no later try makes any better. */
 const FINAL_REFUSALS: readonly number[] = [
@@ -58,6 +60,8 @@ export class BrokerLifecycle {
   #wantFence = true
   #wantShutDown = false
   #mayGo: (() => void) | undefined
+  /** When a controller answered for the last time. */
+  #heardMs = 0
   #timer: Scheduled | undefined
   #isBeating = false
   /** Something changed while a heartbeat was under way. */
@@ -130,19 +134,33 @@ export class BrokerLifecycle {
     if (this.#brokerEpoch >= 0) this.#beat()
   }
 
-  /** Has the controller move away what this broker leads; resolves when that is done, or after `timeoutMs`. */
+  /**
+   * Has the controller move away what this broker leads; resolves when that is done, after `timeoutMs`, or earlier where
+   * no controller answers any more.
+   */
   async shutDown(timeoutMs: number): Promise<void> {
     this.#wantShutDown = true
     const { time, logger } = this.#options
+    const deadlineMs = time.monotonicMs() + timeoutMs
+    this.#heardMs = time.monotonicMs()
     await new Promise<void>((resolve) => {
-      const deadline = time.after(timeoutMs, () => {
-        logger.warn('The controller did not move away in time what this broker leads')
-        resolve()
-      })
-      this.#mayGo = () => {
-        deadline.cancel()
+      let timer: Scheduled | undefined
+      const watch = () => {
+        const nowMs = time.monotonicMs()
+        const untilMs = Math.min(deadlineMs, this.#heardMs + LAST_WORD_MS)
+        if (nowMs < untilMs) {
+          timer = time.after(untilMs - nowMs, watch)
+          return
+        }
+        const why = nowMs < deadlineMs ? 'No controller answers' : 'The controller did not answer in time'
+        logger.warn(`${why}: what this broker leads is not moved away before it ends`)
         resolve()
       }
+      this.#mayGo = () => {
+        timer?.cancel()
+        resolve()
+      }
+      watch()
       this.#beat()
     })
   }
@@ -196,6 +214,7 @@ export class BrokerLifecycle {
   async #heard(response: BrokerHeartbeatResponse, retryMs: number): Promise<number> {
     const { errorCode, isFenced, shouldShutDown } = response
     const { logger, nodeId, heartbeatIntervalMs, sessionTimeoutMs } = this.#options
+    this.#heardMs = this.#options.time.monotonicMs()
     if (errorCode === errors.STALE_BROKER_EPOCH.code || errorCode === errors.BROKER_ID_NOT_REGISTERED.code) {
       logger.warn(`Broker ${nodeId} is not registered any more (${errorOfCode(errorCode).name}); it registers again`)
       await this.#tryToRegister(sessionTimeoutMs)
