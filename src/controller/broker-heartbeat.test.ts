@@ -161,13 +161,14 @@ describe('sessions', () => {
     expect(beat({ ...context, nowMs: SESSION_MS + 2 }, 1)).toEqual(living)
   })
 
-  it('one of an earlier incarnation, or of a broker that is gone, ends without more', () => {
+  it('one of an earlier incarnation, or of a broker that is gone or fenced, ends without more', () => {
     const context = brokersOf()
     context.sessions.heard(1, 99, 0)
     context.sessions.heard(9, 900, 0)
+    beat(context, 3, { wantFence: true })
     const at = { ...context, nowMs: SESSION_MS + 1 }
     const none = { records: [], response: true }
-    expect([fenceStaleBroker(at), fenceStaleBroker(at)]).toEqual([none, none])
+    expect([1, 2, 3].map(() => fenceStaleBroker(at))).toEqual([none, none, none])
   })
 
   it('a broker that is fenced while it shuts down may go at once', () => {

@@ -150,8 +150,8 @@ export function fenceStaleBroker(context: HeartbeatContext): Decision<boolean> {
   if (expired === undefined) return { records: [], response: false }
   const { brokerId, epoch } = expired
   const broker = head.brokers.get(brokerId)
-  // A session of an earlier incarnation, or of a broker that was unregistered.
-  if (broker?.epoch !== epoch) return { records: [], response: true }
+  // A session of an earlier incarnation, of a broker that was unregistered, or of one that had been fenced already.
+  if (broker?.epoch !== epoch || broker.fenced) return { records: [], response: true }
   logger.warn(`Broker ${brokerId} is fenced: it was not heard of for broker.session.timeout.ms`)
   sessions.reached(brokerId, -1, true)
   return { records: recordsForFenced(context, brokerId), response: true }
