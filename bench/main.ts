@@ -16,20 +16,11 @@ import { startOttla } from '../conformance/harness/ottla.ts'
 import { measureCompaction } from './compaction.ts'
 import { measureGroup } from './groups.ts'
 import { Client, consume, createTopic, endOffset, PARTITIONS, produce } from './load.ts'
+import { cpuSeconds, SERVER_JVM } from './process.ts'
 import { measureTransactions } from './transactions.ts'
 
 const GB = 1e9
 const STARTS = 3
-/** What `kafka-server-start` gives the virtual machine. */
-const JVM = [
-  '-Xms1g',
-  '-Xmx1g',
-  '-server',
-  '-XX:+UseG1GC',
-  '-XX:MaxGCPauseMillis=20',
-  '-XX:+ExplicitGCInvokesConcurrent',
-]
-
 interface Figures {
   startMs: number
   idleRssMb: number
@@ -41,12 +32,6 @@ interface Figures {
   groupSettleMs: number
   groupCpuSeconds: number
   transactionCpuPerThousand: number
-}
-
-function cpuSeconds(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  return (Number(fields[11]) + Number(fields[12])) / 100
 }
 
 function residentMb(pid: number): number {
@@ -117,7 +102,7 @@ const ROWS: ReadonlyArray<readonly [keyof Figures, string]> = [
 ]
 
 const totalBytes = Number(process.argv[2] ?? 1) * GB
-const kafka = await measure((options) => startOracle({ ...options, jvm: JVM }), totalBytes)
+const kafka = await measure((options) => startOracle({ ...options, jvm: SERVER_JVM }), totalBytes)
 const ottla = await measure(startOttla, totalBytes)
 console.log(`${''.padEnd(36)}${'Ottla'.padStart(10)}${'Kafka'.padStart(10)}${'ratio'.padStart(10)}`)
 for (const [name, label] of ROWS) {
