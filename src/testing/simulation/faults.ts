@@ -72,7 +72,7 @@ export class Faults {
 
   async #restart(node: SimulatedNode): Promise<void> {
     await this.#world.sleep(this.#random.percent(50) ? this.#random.below(500) : this.#random.below(6000))
-    if (!this.isOver) node.start()
+    node.start()
   }
 
   #end(node: SimulatedNode, ending: Ending): Promise<void> | void {

@@ -70,7 +70,7 @@ export class MetadataInvariants {
     this.#leaders.set(key, leader)
     if (leader === before.leader || before.isr.includes(leader) || before.elr.includes(leader)) return
     // Where nobody is left who is known to have everything, the last leader comes nearest to it (KIP-966).
-    const isNobodyLeft = before.isr.length === 0 && before.elr.length === 0
+    const isNobodyLeft = before.isr.length === 0 && after.elr.length === 0
     if (isNobodyLeft && before.lastKnownElr.includes(leader)) return
     fail(`${leader} leads, who was neither in sync (${before.isr}) nor eligible (${before.elr})`)
   }

@@ -23,6 +23,8 @@ interface Committed {
   endOffset: number
   /** By base offset. */
   readonly batches: Map<number, string>
+  /** Where the last of an epoch's batches ends. */
+  readonly ends: Map<number, number>
 }
 
 /**
@@ -144,7 +146,7 @@ export class ReplicaInvariants {
     const { log } = partition
     let committed = this.#committed.get(key)
     if (committed === undefined) {
-      committed = { endOffset: 0, batches: new Map() }
+      committed = { endOffset: 0, batches: new Map(), ends: new Map() }
       this.#committed.set(key, committed)
     }
     let at = Math.max(seen.comparedTo, log.logStartOffset)
@@ -164,6 +166,8 @@ export class ReplicaInvariants {
           }
           if (!batch.isCrcValid()) this.#fail(life, partition, `the batch at ${baseOffset} is damaged`)
           committed.batches.set(baseOffset, line)
+          const end = Math.max(committed.ends.get(partitionLeaderEpoch) ?? 0, lastOffset + 1)
+          committed.ends.set(partitionLeaderEpoch, end)
         }
       }
       if (read.nextOffset <= at) {

@@ -16,7 +16,7 @@ export interface Scenario {
 }
 
 export function scenarioOf(random: SeededRandom): Scenario {
-  const nodes = 1
+  const nodes = 3
   // Alone, a node has nobody to make good what it loses with its power.
   const isAllSynced = nodes < 3 || random.percent(20)
   return {
