@@ -30,7 +30,14 @@ function setUp(slots: number) {
   return { time, cache: new FetchSessionCache(slots, time, random) }
 }
 
-const same = { errorCode: 0, highWatermark: 0, logStartOffset: 0, sizeBytes: 0, isDiverging: false }
+const same = {
+  errorCode: 0,
+  highWatermark: 0,
+  logStartOffset: 0,
+  sizeBytes: 0,
+  isDiverging: false,
+  isRedirected: false,
+}
 
 describe('FetchSessionCache (KIP-227)', () => {
   it('refuses a session when all slots hold younger or larger ones', async () => {
@@ -87,6 +94,7 @@ describe('FetchSession', () => {
     ['a new log start', { logStartOffset: 1 }],
     ['an error', { errorCode: 6 }],
     ['a diverging epoch', { isDiverging: true }],
+    ['where else to read', { isRedirected: true }],
   ])('mentions a partition with %s, and not one of which all is known', (_, change) => {
     expect(session().mustAnswer(key, same)).toBe(false)
     expect(session().mustAnswer(key, { ...same, ...change })).toBe(true)

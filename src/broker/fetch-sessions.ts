@@ -32,6 +32,8 @@ export interface SessionAnswer {
   readonly logStartOffset: number
   readonly sizeBytes: number
   readonly isDiverging: boolean
+  /** The client is told to read elsewhere. */
+  readonly isRedirected: boolean
 }
 
 /** A partition's name within sessions: by id where the requests use ids. */
@@ -90,7 +92,7 @@ export class FetchSession {
   mustAnswer(key: string, answer: SessionAnswer): boolean {
     const partition = this.partitions.get(key)
     if (partition === undefined) return false
-    let must = answer.sizeBytes > 0 || answer.errorCode !== 0 || answer.isDiverging
+    let must = answer.sizeBytes > 0 || answer.errorCode !== 0 || answer.isDiverging || answer.isRedirected
     if (partition.sentHighWatermark !== answer.highWatermark) must = true
     if (partition.sentLogStartOffset !== answer.logStartOffset) must = true
     partition.sentHighWatermark = answer.errorCode !== 0 || answer.isDiverging ? -1 : answer.highWatermark

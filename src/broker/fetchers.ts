@@ -4,6 +4,7 @@ import type { Logger } from '../platform/logger.ts'
 import type { Platform } from '../platform/platform.ts'
 import type { BrokerAddress } from '../replication/channel/broker-links.ts'
 import { FetcherManager } from '../replication/follower/fetcher-manager.ts'
+import type { FollowerThrottle } from '../replication/follower/follower-options.ts'
 
 /** Where brokers are for each other; undefined for one that does not live. */
 export function endpointsOf(config: BrokerConfig, image: MetadataImage): (id: number) => BrokerAddress | undefined {
@@ -23,6 +24,7 @@ export function makeFetchers(
   logger: Logger,
   image: MetadataImage,
   brokerEpoch: () => number,
+  throttle: FollowerThrottle,
 ): FetcherManager {
   return new FetcherManager({
     nodeId: config.nodeId,
@@ -31,6 +33,7 @@ export function makeFetchers(
     logger,
     endpointOf: endpointsOf(config, image),
     brokerEpoch,
+    throttle,
     settings: () => ({
       fetcherCount: config.get('num.replica.fetchers'),
       waitMaxMs: config.get('replica.fetch.wait.max.ms'),

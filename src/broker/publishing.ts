@@ -12,6 +12,7 @@ export function publishersOf(services: Services): MetadataPublisher[] {
   if (!config.isBroker) return settings
   return [
     ...settings,
+    services.replicationQuotas,
     services.clientMetrics,
     new ReplicaPublisher(replicas, image),
     services.directories,

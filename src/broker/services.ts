@@ -30,7 +30,9 @@ import { ProducerIds } from './producer-ids.ts'
 import { topicConfigOf } from './publishers.ts'
 import { ConnectionRates } from './quotas/connection-rates.ts'
 import { Quotas } from './quotas/quotas.ts'
+import { ReplicationQuotas } from './quotas/replication-quotas.ts'
 import type { RateWindows } from './quotas/windowed-rate.ts'
+import { ReadReplicas } from './read-replicas.ts'
 import { ReplicaLog } from './replica-log.ts'
 import { ShareGroups } from './share/share-groups.ts'
 import type { Storage } from './storage.ts'
@@ -55,7 +57,8 @@ export function makeServices(
   const serve: Serve = (frame, connection, receivedMs) => dispatcher.serve(frame, connection, receivedMs)
   const controllerLink = controllerChannel(config, platform, controller, serve)
   const brokerEpoch = () => image.brokers.get(config.nodeId)?.epoch ?? -1
-  const fetchers = makeFetchers(config, platform, logger, image, brokerEpoch)
+  const replicationQuotas = new ReplicationQuotas(config.nodeId, image, platform.time, replicationWindows(config))
+  const fetchers = makeFetchers(config, platform, logger, image, brokerEpoch, replicationQuotas.follower)
   const replicas = new ReplicaManager({
     nodeId: config.nodeId,
     logs: storage.logs,
@@ -134,6 +137,8 @@ export function makeServices(
     fetchSessions: new FetchSessionCache(sessionSlots, platform.time, platform.random),
     producerIds,
     quotas: makeQuotas(config, platform, image),
+    replicationQuotas,
+    readReplicas: new ReadReplicas(config, image),
     clientMetrics: new ClientMetrics({ image, platform, maxBytes: config.get('telemetry.max.bytes') }),
     platform,
     logger,
@@ -193,6 +198,13 @@ export function paceOf(config: BrokerConfig, { time }: Platform, quotas: Quotas)
       if (pauseMs > 0) rates.takeBack(listener)
       return pauseMs
     },
+  }
+}
+
+function replicationWindows(config: BrokerConfig): RateWindows {
+  return {
+    count: config.get('replication.quota.window.num'),
+    windowMs: config.get('replication.quota.window.size.seconds') * MS_PER_SECOND,
   }
 }
 

@@ -23,6 +23,8 @@ import type { DirectoryPublisher } from './directory-publisher.ts'
 import type { FetchSessionCache } from './fetch-sessions.ts'
 import type { ProducerIds } from './producer-ids.ts'
 import type { Quotas } from './quotas/quotas.ts'
+import type { ReplicationQuotas } from './quotas/replication-quotas.ts'
+import type { ReadReplicas } from './read-replicas.ts'
 import type { ShareGroups } from './share/share-groups.ts'
 import type { StreamsTopics } from './streams-topics.ts'
 import type { ClientMetrics } from './telemetry/client-metrics.ts'
@@ -97,6 +99,8 @@ export interface Services {
   readonly fetchSessions: FetchSessionCache
   readonly producerIds: ProducerIds
   readonly quotas: Quotas
+  readonly replicationQuotas: ReplicationQuotas
+  readonly readReplicas: ReadReplicas
   readonly clientMetrics: ClientMetrics
   readonly platform: Platform
   readonly logger: Logger

@@ -13,6 +13,7 @@ import {
 } from '../fetch-sessions.ts'
 import { LeaderHints } from '../leader-hint.ts'
 import { asMessageSet, BATCHES_FROM, hasHardLimits } from '../message-set-answer.ts'
+import type { ReplicationQuota } from '../quotas/replication-quotas.ts'
 import { defineHandler, type RequestContext, type Services } from '../types.ts'
 
 type Request = MessageOf<typeof FetchRequest>
@@ -206,7 +207,19 @@ function paramsOf(request: Request, context: RequestContext, services: Services)
     maxWaitMs: request.maxWaitMs,
     // Once the response has left, nothing of what was read is used any more.
     isGivenBack: true,
+    preferredReplica:
+      isFollower || apiVersion < READ_FROM_FOLLOWERS_FROM
+        ? undefined
+        : services.readReplicas.chooserFor(request.rackId, context.connection.listenerName),
+    isThrottled: isFollower ? throttleOf(replicaId, services.replicationQuotas.leader) : undefined,
   }
+}
+
+/** One that is in sync is not held back, or it would not be for long. */
+function throttleOf(replicaId: number, quota: ReplicationQuota): FetchParams['isThrottled'] {
+  if (!quota.isInUse) return undefined
+  return ({ topic, partition, state }) =>
+    !state.isr.includes(replicaId) && quota.isThrottled(topic, partition) && quota.isExceeded()
 }
 
 function failure(partitionIndex: number, error: KafkaError): PartitionData {
@@ -253,6 +266,7 @@ function respond(
   const nodeEndpoints = replicaIdOf(request, context.apiVersion) >= 0 ? undefined : hints?.nodeEndpoints
   const { session } = fetch
   const isFollower = replicaIdOf(request, context.apiVersion) >= 0
+  if (isFollower) recordReplicated(answers, services.replicationQuotas.leader)
   if (!isFollower && services.quotas.mustPauseFetch(context, responseBytes(answers))) {
     return pauseFirst(fetch)
   }
@@ -273,6 +287,13 @@ function responseBytes(answers: readonly Answer[]): number {
   return answers.reduce((bytes, { sizeBytes }) => bytes + sizeBytes + PARTITION_HEADER_BYTES, RESPONSE_HEADER_BYTES)
 }
 
+/** Followers in sync use the quota, too, though it does not hold them back. */
+function recordReplicated(answers: readonly Answer[], quota: ReplicationQuota): void {
+  if (!quota.isInUse) return
+  const throttled = answers.filter(({ partition }) => quota.isThrottled(partition.topic, partition.partition))
+  if (throttled.length > 0) quota.record(responseBytes(throttled))
+}
+
 /** What a client gets that has to pause before it gets any records: nothing of the session is lost. */
 function pauseFirst({ session, epoch }: FetchContext): FetchResponseInput {
   if (session === undefined) return { sessionId: NO_SESSION }
@@ -287,6 +308,7 @@ function sessionAnswer({ data, sizeBytes }: Answer) {
     logStartOffset: data.logStartOffset ?? -1,
     sizeBytes,
     isDiverging: data.divergingEpoch !== undefined,
+    isRedirected: (data.preferredReadReplica ?? -1) !== -1,
   }
 }
 

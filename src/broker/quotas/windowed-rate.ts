@@ -56,20 +56,43 @@ export class WindowedRate {
   /** The time that the rate is measured over, at least 1 ms. */
   spanMs(nowMs: number): number {
     const { count, windowMs } = this.#windows
+    const elapsedMs = nowMs - this.oldestMs(nowMs)
+    const missing = count - 1 - Math.floor(elapsedMs / windowMs)
+    return Math.max(1, missing > 0 ? elapsedMs + missing * windowMs : elapsedMs)
+  }
+
+  /** When the oldest sample that is not forgotten began. */
+  protected oldestMs(nowMs: number): number {
+    const { count, windowMs } = this.#windows
     let oldestMs = nowMs
     for (const sample of this.#samples) {
       if (nowMs - sample.lastEventMs >= count * windowMs) reset(sample, nowMs)
       if (sample.startMs < oldestMs) oldestMs = sample.startMs
     }
-    const elapsedMs = nowMs - oldestMs
-    const missing = count - 1 - Math.floor(elapsedMs / windowMs)
-    return Math.max(1, missing > 0 ? elapsedMs + missing * windowMs : elapsedMs)
+    return oldestMs
   }
 
   /** How long nothing may come until the rate is down to `bound` a second; 0 where it is not above. In whole ms. */
   throttleMs(bound: number, nowMs: number): number {
     const rate = this.measure(nowMs)
     return rate <= bound ? 0 : Math.round(((rate - bound) / bound) * this.spanMs(nowMs))
+  }
+}
+
+/**
+ * As Apache Kafka measures what replication moves: what is younger than a window counts as if it took the window, and not as
+ * if it took all of them. There is no credit for having been idle.
+ */
+export class SimpleRate extends WindowedRate {
+  readonly #windowMs: number
+
+  constructor(windows: RateWindows) {
+    super(windows)
+    this.#windowMs = windows.windowMs
+  }
+
+  override spanMs(nowMs: number): number {
+    return Math.max(this.#windowMs, nowMs - this.oldestMs(nowMs))
   }
 }
 

@@ -18,18 +18,18 @@ export const quotaSettings = {
     'How many windows client quotas look back on.'),
   'quota.window.size.seconds': int(1, atLeast(1), 'low', 'read-only', 'works',
     'Length of one window of client quotas.'),
-  'replication.quota.window.num': int(11, atLeast(1), 'low', 'read-only', 'ignored',
+  'replication.quota.window.num': int(11, atLeast(1), 'low', 'read-only', 'works',
     'How many windows the quota of replication looks back on.'),
-  'replication.quota.window.size.seconds': int(1, atLeast(1), 'low', 'read-only', 'ignored',
+  'replication.quota.window.size.seconds': int(1, atLeast(1), 'low', 'read-only', 'works',
     'Length of one window of the quota of replication.'),
 } as const
 
 /** Quotas that a config file cannot set: they exist as dynamic broker configs only. */
 // biome-ignore format: a table reads best with one setting in one place
 export const dynamicOnlySettings = {
-  'follower.replication.throttled.rate': long(LONG_MAX, atLeast(0), 'medium', 'cluster-wide', 'ignored',
+  'follower.replication.throttled.rate': long(LONG_MAX, atLeast(0), 'medium', 'cluster-wide', 'works',
     'Most bytes each second that throttled replicas fetch; only by dynamic config.'),
-  'leader.replication.throttled.rate': long(LONG_MAX, atLeast(0), 'medium', 'cluster-wide', 'ignored',
+  'leader.replication.throttled.rate': long(LONG_MAX, atLeast(0), 'medium', 'cluster-wide', 'works',
     'Most bytes each second served to throttled replicas; only by dynamic config.'),
   'replica.alter.log.dirs.io.max.bytes.per.second': long(LONG_MAX, atLeast(0), 'medium', 'cluster-wide', 'ignored',
     'Most bytes each second of moves between log directories; only by dynamic config.'),
