@@ -42,8 +42,16 @@ export interface RunningServer {
   readonly clusterId: string
   /** Where it is really bound, in the order of the configuration. */
   readonly listeners: readonly { readonly name: string; readonly host: string; readonly port: number }[]
-  /** Clean shutdown: requests under way are finished, everything is on disk. Safe to call again. */
+  /**
+   * Clean shutdown: what it leads is handed over, unless that has been done, requests under way are finished, everything is
+   * on disk. Safe to call again.
+   */
   stop(): Promise<void>
+  /**
+   * Only the first step of a shutdown, for nodes that stop together: the last of them would find no quorum any more that
+   * could note that it goes. Resolves when that is done, or after `timeoutMs`; it serves until `stop`.
+   */
+  handOver(timeoutMs: number): Promise<void>
   /** Resolves once it has stopped. */
   readonly stopped: Promise<void>
   /** Ends as a crash would, without writing anything more; for tests. */
@@ -183,13 +191,15 @@ function lifecycleOf(
   { logs, directoryIds }: Storage,
   endPoints: readonly EndPoint[],
 ): BrokerLifecycle {
+  const idsOf = (paths: readonly string[]) => paths.flatMap((path) => directoryIds.get(path) ?? [])
   return new BrokerLifecycle({
     nodeId,
     clusterId,
     endPoints,
     rack: config.rack,
     directories: [...directoryIds.values()],
-    offlineDirectories: () => logs.failedDirectories().flatMap((path) => directoryIds.get(path) ?? []),
+    offlineDirectories: () => idsOf(logs.failedDirectories()),
+    cordonedDirectories: () => idsOf(config.cordonedLogDirs),
     previousBrokerEpoch: logs.previousBrokerEpoch,
     heartbeatIntervalMs: config.get('broker.heartbeat.interval.ms'),
     sessionTimeoutMs: config.get('broker.session.timeout.ms'),
@@ -232,6 +242,7 @@ function registered({ listenerName, securityProtocol, host, port }: Endpoint): E
 function running(node: Node, services: Services, storage: Storage): RunningServer {
   const { platform, logger, bound } = node
   let stopping: Promise<void> | undefined
+  let hasHandedOver = false
   let hasStopped: () => void
   const stopped = new Promise<void>((resolve) => {
     hasStopped = resolve
@@ -245,8 +256,12 @@ function running(node: Node, services: Services, storage: Storage): RunningServe
     listeners: bound.map(({ name, host, port }) => ({ name, host, port })),
     stop() {
       loading.cancel()
-      stopping ??= stop(node, services, storage).then(() => hasStopped())
+      stopping ??= stop(node, services, storage, !hasHandedOver).then(() => hasStopped())
       return stopping
+    },
+    async handOver(timeoutMs) {
+      hasHandedOver = true
+      if (services.image.brokers.size > 1) await node.lifecycle?.shutDown(timeoutMs)
     },
     stopped,
     abandon() {
@@ -256,10 +271,11 @@ function running(node: Node, services: Services, storage: Storage): RunningServe
   }
 }
 
-async function stop(node: Node, services: Services, storage: Storage): Promise<void> {
+async function stop(node: Node, services: Services, storage: Storage, handsOver: boolean): Promise<void> {
   const { connections, lifecycle, registration, config } = node
   const { controller, groups, transactions, shares, replicas, fetchers, controllerLink, brokerLinks } = services
-  if (lifecycle !== undefined && hasOthers(services) && config.get('controlled.shutdown.enable')) {
+  const mayHandOver = handsOver && hasOthers(services) && config.get('controlled.shutdown.enable')
+  if (lifecycle !== undefined && mayHandOver) {
     await lifecycle.shutDown(CONTROLLED_SHUTDOWN_MS)
   }
   const closed = connections.close(SHUTDOWN_GRACE_MS)

@@ -5,12 +5,14 @@ import { isAloneInQuorum, loadDirectories, openDirectories } from '../metadata/f
 import { diskErrorCode } from '../platform/disk.ts'
 import type { Logger } from '../platform/logger.ts'
 import { nodePlatform } from '../platform/node-platform.ts'
+import { nodeParent } from '../platform/parent.ts'
 import type { Platform } from '../platform/platform.ts'
 import { parseArguments } from './arguments.ts'
 import { type Console, UsageError } from './console.ts'
 import { consoleLogger, parseLogLevel } from './console-logger.ts'
 import { propertiesFromEnvironment } from './environment.ts'
 import { loopbackNode, nodeConfig, parseOverrides, readPropertiesFile } from './node-properties.ts'
+import { Stop } from './stop.ts'
 
 const DEFAULT_PORT = 9092
 const DEFAULT_DATA = './.ottla'
@@ -43,7 +45,13 @@ export function devProperties(args: readonly string[]): Properties {
   return new Map([...base, ...parseOverrides(values('override'))])
 }
 
+/** With --brokers the command is for a cluster. */
+function isForCluster(args: readonly string[]): boolean {
+  return args.some((arg) => arg === '--brokers' || arg.startsWith('--brokers='))
+}
+
 export async function start(args: readonly string[], console: Console): Promise<number> {
+  if (isForCluster(args)) return (await import('./cluster/cluster.ts')).runCluster('start', args, console)
   const platform = nodePlatform()
   const config = nodeConfig(startProperties(args, console, platform))
   const log = logger(platform, console)
@@ -55,6 +63,7 @@ export async function start(args: readonly string[], console: Console): Promise<
 }
 
 export async function dev(args: readonly string[], console: Console): Promise<number> {
+  if (isForCluster(args)) return (await import('./cluster/cluster.ts')).runCluster('dev', args, console)
   const platform = nodePlatform()
   const config = nodeConfig(devProperties(args))
   const log = consoleLogger(platform.time, console.out, parseLogLevel('WARN'))
@@ -117,7 +126,7 @@ export function formatForCluster(platform: Platform, config: BrokerConfig, clust
   }
 }
 
-/** Runs the server until it has stopped, by a signal or by itself. */
+/** Runs the server until it has stopped, by a signal, by its parent or by itself. */
 async function serve(
   platform: Platform,
   config: BrokerConfig,
@@ -125,23 +134,24 @@ async function serve(
   ready: (server: RunningServer) => void,
 ): Promise<number> {
   reportUnused(config, log)
-  let stopping = false
-  let server: RunningServer | undefined
-  const stop = (signal: string) => {
-    if (stopping) process.exit(1)
-    stopping = true
-    log.info(`${signal}: stopping`)
-    void server?.stop()
-  }
-  process.on('SIGTERM', stop)
-  process.on('SIGINT', stop)
+  const stop = new Stop(platform.time, log)
+  const signalled = (signal: string) => stop.signalled(signal)
+  process.on('SIGTERM', signalled)
+  process.on('SIGINT', signalled)
+  const parent = nodeParent({
+    prepare: () => void stop.prepare('The cluster stops').then(() => parent!.prepared()),
+    stop: () => stop.now(),
+    gone: () => void stop.alone(),
+  })
   const { startServer } = await import('../broker/server.ts')
-  server = await startServer(config, platform, log)
-  if (stopping) void server.stop()
-  else ready(server)
+  const server = await startServer(config, platform, log)
+  if (!stop.started(server)) {
+    ready(server)
+    parent?.ready()
+  }
   await server.stopped
   log.info('Stopped')
-  process.off('SIGTERM', stop)
-  process.off('SIGINT', stop)
+  process.off('SIGTERM', signalled)
+  process.off('SIGINT', signalled)
   return 0
 }
