@@ -127,6 +127,7 @@ export class Controller {
     const loader = this.#loader
     return {
       onSnapshotLoad: () => loader.onSnapshotLoad(),
+      onSnapshotEnd: () => loader.onSnapshotEnd(),
       onCommit: (records, position) => loader.onCommit(records, position),
       onAbort: () => {
         loader.onAbort()

@@ -53,7 +53,7 @@ async function setUp(isAwaited: boolean) {
   const settle = async () => {
     for (let turn = 0; turn < 20; turn++) await Promise.resolve()
   }
-  return { heard, held, create, watch, settle }
+  return { loader, heard, held, create, watch, settle }
 }
 
 describe('publishing of metadata changes', () => {
@@ -92,5 +92,54 @@ describe('publishing of metadata changes', () => {
     held[2]!()
     await settle()
     expect([heard.at(-1), third.isApplied]).toEqual(['last: 3', true])
+  })
+})
+
+describe('a snapshot that a node fetches because it has fallen far behind (KIP-630)', () => {
+  const partition = (topicId: string, leaderEpoch: number) => {
+    const state = { topicId, partitionId: 0, replicas: [1], isr: [1], leader: 1, leaderEpoch, partitionEpoch: 0 }
+    return metadataRecord('Partition', { ...state, ...NO_MORE })
+  }
+  const topic = (index: number) => [
+    metadataRecord('Topic', { name: `t${index}`, topicId: IDS[index]! }),
+    partition(IDS[index]!, 0),
+  ]
+
+  it('is one change for publishers, with what is gone, and never seen in part', async () => {
+    const loader = new MetadataLoader(silentLogger)
+    const position = (lastOffset: number) => ({ lastOffset, epoch: 1, appendTimeMs: 0 })
+    const heard: MetadataDelta[] = []
+    await loader.startPublishing([{ onMetadataChange: (delta) => void heard.push(delta) }])
+    const setting = { resourceType: 2, resourceName: 't0', name: 'retention.ms' }
+    loader.onCommit([...topic(0), ...topic(1), metadataRecord('Config', { ...setting, value: '1' })], position(4))
+    heard.length = 0
+    loader.onSnapshotLoad()
+    loader.onCommit(topic(1), position(9))
+    loader.onCommit(topic(2), position(9))
+    expect(heard).toEqual([])
+    loader.onSnapshotEnd()
+    expect(heard).toHaveLength(1)
+    expect(heard[0]!.isInitial).toBe(false)
+    expect([...heard[0]!.topicsDeleted.keys()]).toEqual([IDS[0]])
+    expect([...heard[0]!.topicsCreated.keys()]).toEqual([IDS[2]])
+    expect([...heard[0]!.partitionsChanged.keys()]).toEqual([IDS[1], IDS[2]])
+    expect(heard[0]!.configsChanged).toEqual([{ type: 2, name: 't0' }])
+    expect(loader.image.offset).toBe(9)
+  })
+
+  it('what was not told yet is told with it', async () => {
+    const { heard, held, create, settle, loader } = await setUp(true)
+    create(0)
+    await settle()
+    create(1)
+    loader.onCommit([metadataRecord('RemoveTopic', { topicId: IDS[0]! })], { lastOffset: 5, epoch: 1, appendTimeMs: 0 })
+    loader.onSnapshotLoad()
+    loader.onCommit(topic(2), { lastOffset: 9, epoch: 1, appendTimeMs: 0 })
+    loader.onSnapshotEnd()
+    heard.length = 0
+    held.shift()!()
+    await settle()
+    expect(heard).toContain('first: 2')
+    expect(loader.image.topics.size).toBe(1)
   })
 })

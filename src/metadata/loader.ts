@@ -1,5 +1,6 @@
 import type { Logger } from '../platform/logger.ts'
 import type { CommitPosition, QuorumListener } from '../replication/raft/types.ts'
+import { changesSince, type Known, known } from './delta.ts'
 import { MetadataImage } from './image.ts'
 import type { MetadataRecord } from './records.ts'
 import { snapshotRecords } from './snapshot-records.ts'
@@ -14,6 +15,8 @@ export class MetadataLoader implements QuorumListener<MetadataRecord> {
   readonly #logger: Logger
   readonly #publishers: MetadataPublisher[] = []
   #transaction: MetadataRecord[] | undefined
+  /** What was there before the snapshot that is being loaded. */
+  #before: Known | undefined
   #isPublishing = false
   #applied: Promise<unknown> = Promise.resolve()
   /** While a publisher is awaited, changes gather in the image. */
@@ -51,8 +54,16 @@ export class MetadataLoader implements QuorumListener<MetadataRecord> {
   }
 
   onSnapshotLoad(): void {
+    this.#before = known(this.image)
     this.image.clear()
     this.#transaction = undefined
+  }
+
+  /** To publishers, a snapshot that is loaded while they are told of changes is one large change. */
+  onSnapshotEnd(): void {
+    if (this.#isPublishing) this.image.changes = changesSince(this.#before!, this.image)
+    this.#before = undefined
+    this.#publish()
   }
 
   onCommit(records: readonly MetadataRecord[], position: CommitPosition): void {
@@ -95,7 +106,7 @@ export class MetadataLoader implements QuorumListener<MetadataRecord> {
   }
 
   #publish(): void {
-    if (!this.#isPublishing || this.#isHeld || this.image.changes.isEmpty) return
+    if (!this.#isPublishing || this.#isHeld || this.#before !== undefined || this.image.changes.isEmpty) return
     const before = this.#applied.then(() => {})
     this.#applied = Promise.all([before, this.#tellFrom(0, this.image.takeDelta())])
   }

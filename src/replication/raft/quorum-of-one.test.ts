@@ -33,6 +33,8 @@ class Journal implements LeadershipListener<string> {
   lastOffset = -1
   aborts = 0
 
+  onSnapshotEnd(): void {}
+
   onSnapshotLoad(): void {
     this.records = []
   }

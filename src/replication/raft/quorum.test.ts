@@ -29,6 +29,8 @@ class Journal implements LeadershipListener<string> {
   aborts = 0
   leaders: string[] = []
 
+  onSnapshotEnd(): void {}
+
   onSnapshotLoad(): void {
     this.records = []
   }

@@ -408,6 +408,7 @@ export class Quorum<R = unknown> {
         this.#listener.onCommit(records, { lastOffset, epoch: id.epoch, appendTimeMs: batch.maxTimestamp })
       },
     )
+    this.#listener.onSnapshotEnd()
     this.#applied = id.offset
   }
 

@@ -27,6 +27,8 @@ export interface CommitPosition {
 export interface QuorumListener<R> {
   /** Forget everything: the records that follow, up to the snapshot's offset, are the whole state. */
   onSnapshotLoad(snapshot: SnapshotId): void
+  /** All records of the snapshot have been handed over, in the same turn of the event loop. */
+  onSnapshotEnd(): void
   /** Committed records in order; none for a batch of control records, which still moves the position. */
   onCommit(records: readonly R[], position: CommitPosition): void
   /** Records handed to `append` will not be committed: what was concluded from them is void. */
