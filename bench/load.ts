@@ -10,6 +10,10 @@ const RECORD_BYTES = 1024
 /** Requests that a producer keeps under way by default (max.in.flight.requests.per.connection). */
 const IN_FLIGHT = 5
 
+/** Unknown topic, no leader, not the leader: of a broker that has not heard yet of what is new. */
+const PASSING: ReadonlySet<number> = new Set([3, 5, 6])
+const RETRY_MS = 20
+
 /** One connection on which requests are answered in order. */
 export class Client {
   readonly #connection: RawConnection
@@ -84,7 +88,10 @@ export async function produce(port: number, topic: string, totalBytes: number): 
       const failed = response.responses
         .flatMap((entry) => entry.partitionResponses)
         .find((entry) => entry.errorCode !== 0)
-      if (failed) throw new Error(`produce: error ${failed.errorCode} ${failed.errorMessage}`)
+      if (failed !== undefined && PASSING.has(failed.errorCode)) {
+        sent -= 1
+        await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
+      } else if (failed) throw new Error(`produce: error ${failed.errorCode} ${failed.errorMessage}`)
     }
   }
   await Promise.all(Array.from({ length: IN_FLIGHT }, worker))
