@@ -17,6 +17,7 @@ class World {
   readonly image = new MetadataImage()
   readonly asked: [string, Body][] = []
   readonly offline: string[] = []
+  readonly cordoned: string[] = []
   registrationErrors: number[] = []
   heartbeat: () => Body = () => ({ errorCode: 0, isCaughtUp: true, isFenced: false, shouldShutDown: false })
   #epoch = 10
@@ -36,6 +37,7 @@ class World {
     rack: null,
     directories: ['directory'],
     offlineDirectories: () => this.offline,
+    cordonedDirectories: () => this.cordoned,
     previousBrokerEpoch: 7,
     heartbeatIntervalMs: 2000,
     sessionTimeoutMs: 9000,
@@ -163,6 +165,22 @@ describe('the life of a broker (KIP-631)', () => {
     world.lifecycle.directoryFailed()
     await world.time.advance(1)
     expect(world.bodies('BrokerHeartbeat').slice(before)).toMatchObject([{ offlineLogDirs: ['directory'] }])
+    world.lifecycle.close()
+  })
+
+  test('tells which directories take no replicas once it knows its settings (KIP-1066)', async () => {
+    const world = await registered()
+    const unfenced = watched(world.lifecycle.unfence())
+    await world.time.advance(1)
+    world.catchUp(false)
+    await world.time.advance(100)
+    expect(unfenced.state).toBe('done')
+    world.cordoned.push('directory')
+    await world.time.advance(2100)
+    const told = world.bodies('BrokerHeartbeat').filter(({ wantFence }) => !wantFence)
+    expect(told.at(0)).toMatchObject({ cordonedLogDirs: [] })
+    expect(told.at(-1)).toMatchObject({ cordonedLogDirs: ['directory'] })
+    for (const body of world.bodies('BrokerHeartbeat')) expect('cordonedLogDirs' in body).toBe(!body.wantFence)
     world.lifecycle.close()
   })
 

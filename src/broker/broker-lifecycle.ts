@@ -34,6 +34,8 @@ export interface BrokerLifecycleOptions {
   readonly directories: readonly string[]
   /** Of those that failed. */
   readonly offlineDirectories: () => readonly string[]
+  /** Of those that take no new replicas (KIP-1066). */
+  readonly cordonedDirectories: () => readonly string[]
   /** Left by the last clean shutdown, -1 for none (KIP-966). */
   readonly previousBrokerEpoch: number
   /** broker.heartbeat.interval.ms */
@@ -191,7 +193,8 @@ export class BrokerLifecycle {
 
   /** Answers when the next one is due. */
   async #beatOnce(): Promise<number> {
-    const { link, nodeId, image, heartbeatIntervalMs, sessionTimeoutMs, offlineDirectories } = this.#options
+    const { link, nodeId, image, heartbeatIntervalMs, sessionTimeoutMs, offlineDirectories, cordonedDirectories } =
+      this.#options
     const retryMs = Math.min(RETRY_MS, heartbeatIntervalMs)
     const body = (version: number) => ({
       brokerId: nodeId,
@@ -200,6 +203,8 @@ export class BrokerLifecycle {
       wantFence: this.#wantFence,
       wantShutDown: this.#wantShutDown,
       ...(version >= 1 && { offlineLogDirs: [...offlineDirectories()] }),
+      // Before the metadata are there, the settings of this broker are not known.
+      ...(version >= 2 && !this.#wantFence && { cordonedLogDirs: [...cordonedDirectories()] }),
     })
     try {
       const { response } = await link.request(apis.BrokerHeartbeat, body, { timeoutMs: sessionTimeoutMs })

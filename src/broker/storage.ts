@@ -102,6 +102,7 @@ function openLogs(
       readBuffers,
     },
     directories: config.logDirs,
+    isCordoned: (directory) => config.cordonedLogDirs.includes(directory),
     locks,
     ...failures,
     // The topics' own settings follow with the metadata.

@@ -128,6 +128,12 @@ export class BrokerConfig {
     return value
   }
 
+  /** The log directories that take no new partitions (KIP-1066), as in `logDirs`. */
+  get cordonedLogDirs(): readonly string[] {
+    const cordoned = this.get('cordoned.log.dirs')
+    return cordoned.includes('*') ? this.logDirs : cordoned
+  }
+
   /** The value in force now for one listener: its own, or that for all. */
   forListener<N extends ListenerSettingName>(listener: string, name: N): BrokerValue<N> {
     const text = this.effective.get(`listener.name.${listener.toLowerCase()}.${name}`)

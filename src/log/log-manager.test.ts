@@ -142,6 +142,22 @@ describe('the logs of a broker', () => {
     manager.abandon()
   })
 
+  it('makes none in a cordoned directory, while there is another, and moves none there (KIP-1066)', () => {
+    const environment = testEnvironment()
+    const cordoned = new Set(['/a'])
+    const isCordoned = (directory: string) => cordoned.has(directory)
+    const manager = openManager(environment, { directories: ['/a', '/b'], isCordoned })
+    const directoryOf = (partition: number) => manager.create('t', partition, TOPIC_ID, DEFAULT_CONFIG).directory
+    expect([directoryOf(0), directoryOf(1)]).toEqual(['/b/t-0', '/b/t-1'])
+    expect(manager.describe().map((each) => each.isCordoned)).toEqual([true, false])
+    expect(() => manager.move('t', 0, '/a')).toThrow('Log directory /a is cordoned')
+    cordoned.add('/b')
+    expect(directoryOf(2)).toBe('/a/t-2')
+    cordoned.delete('/a')
+    expect(directoryOf(3)).toBe('/a/t-3')
+    manager.abandon()
+  })
+
   it('makes a log where there are fewest, and goes on without a directory that fails', async () => {
     const environment = testEnvironment()
     const { disk, time } = environment

@@ -28,6 +28,8 @@ export interface LogManagerOptions {
   readonly configOf: (topic: string) => LogConfig
   /** Looks at meta.properties. Answers what is wrong with the directory, undefined when nothing is. */
   readonly checkDirectory?: (directory: string) => string | undefined
+  /** Whether a directory takes no new logs (KIP-1066), by its path as in `directories` [none]. */
+  readonly isCordoned?: (directory: string) => boolean
   readonly onDirectoryFailure?: (directory: string, reason: string) => void
   /** Told of every log that goes offline, be it with its directory. */
   readonly onLogFailure?: (topic: string, partition: number) => void
@@ -134,8 +136,8 @@ export class LogManager {
   }
 
   /**
-   * A log for a partition, in the directory that has the fewest; the one there is, if there is one. Throws LogError
-   * KAFKA_STORAGE_ERROR, also where the partition `hadLog` that may be in a directory that failed: an empty one would look
+   * A log for a partition, in the directory that has the fewest; the one there is, if there is one. Cordoned directories
+   * come only after all others. Throws LogError KAFKA_STORAGE_ERROR, also where the partition `hadLog` that may be in a directory that failed: an empty one would look
    * as if everything had been deleted.
    */
   create(topic: string, partition: number, topicId: string, config: LogConfig, hadLog = false): PartitionLog {
@@ -167,9 +169,16 @@ export class LogManager {
     const healthy = this.#store.directories.filter((directory) => directory.failure === undefined)
     const preferred = this.#preferred.get(key)
     this.#preferred.delete(key)
-    const directory = healthy.find((each) => each === preferred) ?? healthy.sort((a, b) => a.logs.size - b.logs.size)[0]
+    const open = healthy.filter(({ path }) => !this.#isCordoned(path))
+    const emptiest = open.sort((a, b) => a.logs.size - b.logs.size)[0]
+    // The partition may have been given to this broker just before the last directory was cordoned.
+    const directory = healthy.find((each) => each === preferred) ?? emptiest ?? healthy[0]
     if (!directory) throw new LogError('KAFKA_STORAGE_ERROR', 'No log directory can be used')
     return directory
+  }
+
+  #isCordoned(path: string): boolean {
+    return this.#options.isCordoned?.(path) ?? false
   }
 
   /**
@@ -202,6 +211,9 @@ export class LogManager {
     }
     if (!target) throw new LogError('LOG_DIR_NOT_FOUND', `Log dir ${path} is not found in the config.`)
     if (target.failure !== undefined) throw new LogError('KAFKA_STORAGE_ERROR', `Log directory ${path} is offline`)
+    if (this.#isCordoned(target.path)) {
+      throw new LogError('INVALID_REPLICA_ASSIGNMENT', `Log directory ${path} is cordoned`)
+    }
     const log = this.#store.logs.get(key)
     if (!log) {
       if (this.#preferred.size < MAX_PREFERRED) this.#preferred.set(key, target)
@@ -263,6 +275,7 @@ export class LogManager {
       return {
         directory: disk.absolutePath(directory.path),
         failure: directory.failure,
+        isCordoned: this.#isCordoned(directory.path),
         ...space,
         logs: [...logs, ...this.#moves.describe(directory)],
       }

@@ -157,6 +157,8 @@ export interface LogDirInfo {
   readonly directory: string
   /** Why the directory is offline; undefined for a healthy one. */
   readonly failure: string | undefined
+  /** Takes no new partitions (KIP-1066). */
+  readonly isCordoned: boolean
   readonly totalBytes: number
   readonly usableBytes: number
   readonly logs: readonly {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Body, Probe } from '../probe.ts'
-import { newest, type Scenario, settled } from '../scenario.ts'
+import { makeTopic, newest, type Scenario, settled } from '../scenario.ts'
 
 /** Of brokers that are there for a scenario only. */
 const BROKER_ID = 500
@@ -238,6 +238,43 @@ export const controllerScenarios: readonly Scenario[] = [
       await ask({ listeners: [] })
       await raise()
       await ask({})
+    },
+  },
+  {
+    title: 'a broker that takes no new partitions',
+    api: 'DescribeLogDirs',
+    from: 5,
+    run: async (probe, version, name) => {
+      await makeTopic(probe, name)
+      const set = async (value: string) => {
+        const configs = [{ name: 'cordoned.log.dirs', configOperation: value === '' ? 1 : 0, value }]
+        const resources = [{ resourceType: 4, resourceName: '1', configs }]
+        await probe.send('IncrementalAlterConfigs', 1, { resources, validateOnly: false })
+        await settled(probe)
+      }
+      const topics = [{ name: `${name}-more`, numPartitions: 1, replicationFactor: 1 }]
+      const create = { topics, timeoutMs: 10_000, validateOnly: true }
+      /** The controller hears of it by a heartbeat. */
+      const untilIt = async (takesPartitions: boolean) => {
+        for (let attempt = 0; attempt < 500; attempt++) {
+          const answer = await probe.quietly('CreateTopics', 6, create)
+          if ((answer.topics[0].errorCode === 0) === takesPartitions) return
+          await new Promise((resolve) => setTimeout(resolve, 20))
+        }
+      }
+      const look = () => probe.send('DescribeLogDirs', version, { topics: [{ topic: name, partitions: [0] }] })
+      await look()
+      await set('/nowhere')
+      await set('*')
+      await look()
+      await untilIt(false)
+      await probe.send('CreateTopics', 6, create)
+      const dirs = [{ path: probe.broker.dataDir, topics: [{ name, partitions: [0] }] }]
+      await probe.send('AlterReplicaLogDirs', 2, { dirs })
+      await set('')
+      await look()
+      await untilIt(true)
+      await probe.send('CreateTopics', 6, create)
     },
   },
   {

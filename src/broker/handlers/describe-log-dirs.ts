@@ -1,4 +1,5 @@
 import type { LogDirInfo } from '../../log/types.ts'
+import { CORDONED_DIRECTORIES_LEVEL, METADATA_VERSION } from '../../metadata/features.ts'
 import { errors } from '../../protocol/errors.ts'
 import { DescribeLogDirsRequest, DescribeLogDirsResponse } from '../../protocol/messages/describe-log-dirs.ts'
 import type { MessageOf } from '../../protocol/schema.ts'
@@ -17,9 +18,11 @@ type Request = MessageOf<typeof DescribeLogDirsRequest>
 export const handler = defineHandler({
   request: DescribeLogDirsRequest,
   response: DescribeLogDirsResponse,
-  handle: (request, _, { logs }) => {
+  handle: (request, _, { logs, image }) => {
     const isWanted = filterOf(request)
-    return { results: logs.describe().map((directory) => describe(directory, isWanted)) }
+    const hasCordons = image.featureLevel(METADATA_VERSION) >= CORDONED_DIRECTORIES_LEVEL
+    const results = logs.describe().map((directory) => describe(directory, isWanted))
+    return { results: hasCordons ? results : results.map((result) => ({ ...result, isCordoned: false })) }
   },
   failed: (_, errorCode) => ({ errorCode }),
 })
@@ -47,5 +50,6 @@ function describe(info: LogDirInfo, isWanted: (topic: string, partition: number)
     topics: [...byTopic].map(([name, partitions]) => ({ name, partitions })),
     totalBytes: info.totalBytes,
     usableBytes: info.usableBytes,
+    isCordoned: info.isCordoned,
   }
 }

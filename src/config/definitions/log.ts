@@ -41,7 +41,7 @@ export const topicDefaultSettings = {
 /** The log directories, segments, retention, flushing and checkpoints. */
 // biome-ignore format: a table reads best with one setting in one place
 export const logSettings = {
-  'cordoned.log.dirs': list([], distinctOrNull, 'medium', 'per-broker', 'ignored',
+  'cordoned.log.dirs': list([], distinctOrNull, 'medium', 'per-broker', 'works',
     'Log directories that take no new partitions; * stands for all of them.'),
   'log.cleanup.policy': list(['delete'], listOf('compact', 'delete'), 'medium', 'cluster-wide', 'works',
     'What happens to old data: delete, compact, both, or with an empty list nothing.'),
