@@ -17,6 +17,7 @@ import { controllerScenarios } from './scenarios/controllers.ts'
 import { featureLevelScenarios } from './scenarios/feature-levels.ts'
 import { connectionScenarios, frameScenariosOf, versionScenarioOf } from './scenarios/frames.ts'
 import { groupScenarios } from './scenarios/groups.ts'
+import { partitionScenarios } from './scenarios/partitions.ts'
 import { quorumScenarios } from './scenarios/quorum.ts'
 import { rebalanceScenarios } from './scenarios/rebalances.ts'
 import { recordScenarios } from './scenarios/records.ts'
@@ -50,6 +51,7 @@ const stories: readonly Scenario[] = [
   ...featureLevelScenarios,
   ...controllerScenarios,
   ...quorumScenarios,
+  ...partitionScenarios,
 ]
 const compared = stories.filter(({ listener }) => listener === undefined).map(({ api }) => api)
 const scenarios: readonly Scenario[] = [
