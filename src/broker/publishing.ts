@@ -22,5 +22,6 @@ export function publishersOf(services: Services): MetadataPublisher[] {
     new SharePublisher(config.nodeId, image, services.shares.coordinator),
     services.autoTopics,
     { onMetadataChange: ({ brokersChanged }) => services.brokerLinks.brokersChanged(brokersChanged) },
+    { onMetadataChange: ({ configsChanged }) => configsChanged.length > 0 && services.fetchers.settingsChanged() },
   ]
 }

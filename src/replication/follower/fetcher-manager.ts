@@ -9,16 +9,18 @@ import type { FetcherManagerOptions } from './follower-options.ts'
  *
  * `follow` and `stop` come from the `ReplicaManager`, which gets it as `followers`; the endpoint and the settings are asked for
  * with every request, so that a broker that moves and settings that change need not be told of, but for the number of
- * fetchers (`fetcherCountChanged`). To be closed before the logs are.
+ * fetchers (`settingsChanged`). To be closed before the logs are.
  */
 export class FetcherManager implements Followers {
   readonly #options: FetcherManagerOptions
   /** By leader and index. */
   readonly #fetchers = new Map<string, Fetcher>()
   readonly #places = new Map<Partition, Fetcher>()
+  #fetcherCount: number
 
   constructor(options: FetcherManagerOptions) {
     this.#options = options
+    this.#fetcherCount = options.settings().fetcherCount
   }
 
   /** Partitions that are followed. */
@@ -48,7 +50,7 @@ export class FetcherManager implements Followers {
 
   #fetcherOf(partition: Partition): Fetcher {
     const { leader } = partition.state
-    const index = fetcherIndex(partition, this.#options.settings().fetcherCount)
+    const index = fetcherIndex(partition, this.#fetcherCount)
     const key = `${leader} ${index}`
     let fetcher = this.#fetchers.get(key)
     if (fetcher === undefined) {
@@ -58,8 +60,11 @@ export class FetcherManager implements Followers {
     return fetcher
   }
 
-  /** num.replica.fetchers is another number now. */
-  fetcherCountChanged(): void {
+  /** Settings may be others now. */
+  settingsChanged(): void {
+    const { fetcherCount } = this.#options.settings()
+    if (fetcherCount === this.#fetcherCount) return
+    this.#fetcherCount = fetcherCount
     for (const partition of [...this.#places.keys()]) this.follow(partition)
   }
 

@@ -214,14 +214,20 @@ describe('fetchers', () => {
   it('share the partitions of a leader, each with a connection of its own', async () => {
     const world = await new World().listen()
     world.settings = { ...SETTINGS, fetcherCount: 3 }
-    const partitions = followAll(world, 9)
-    await world.settle()
+    world.manager.settingsChanged()
+    world.leader.onFetch = ({ topics, maxWaitMs }, respond) => {
+      const asked = topics.flatMap((topic) => topic.partitions)
+      world.time.after(maxWaitMs, () => respond(responseOf(asked.map(({ partition }) => answerOf(partition)))))
+      return undefined
+    }
+    followAll(world, 9)
+    await world.time.advance(4)
     expect(world.leader.connectionCount).toBe(3)
-    const asked = world.leader.fetches.map((fetch) => said(fetch).asked)
-    expect(asked.map(({ length }) => length)).toEqual([3, 3, 3])
-    world.settings = SETTINGS
-    world.manager.fetcherCountChanged()
-    await world.time.advance(600)
-    expect(world.manager.partitionCount).toBe(partitions.length)
+    expect(world.leader.fetches.map((fetch) => said(fetch).asked.length)).toEqual([3, 3, 3])
+    world.settings = { ...SETTINGS, fetcherCount: 1 }
+    world.manager.settingsChanged()
+    await world.time.advance(2000)
+    expect(said(world.leader.fetches.at(-1)!).asked).toHaveLength(9)
+    await world.manager.close()
   })
 })
