@@ -105,6 +105,10 @@ export class VerifiableProducer {
     const failed = eventsOf(this.daemon).filter(({ name }) => name === 'producer_send_error')
     expect(failed.slice(0, 3), this.daemon.output('stderr').slice(-2000)).toEqual([])
   }
+
+  async kill(): Promise<void> {
+    await this.daemon.end('SIGKILL', 10_000)
+  }
 }
 
 /** A group of Apache Kafka's VerifiableConsumers. */

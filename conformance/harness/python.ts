@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { cached, hashOf, repositoryRoot } from './cache.ts'
-import { type RunResult, run, runOk } from './process.ts'
+import { cached, freshDir, hashOf, repositoryRoot } from './cache.ts'
+import { Daemon, type RunResult, run, runOk } from './process.ts'
 
 /** What the Python clients are made of: librdkafka in a wheel; kafka-python, aiokafka, and the codecs that they borrow. */
 const requirements: readonly string[] = [
@@ -64,6 +64,13 @@ async function environmentOf(requirements: readonly string[], afterwards = ''): 
 export async function runPython(script: string, args: readonly string[], timeoutMs = 180_000): Promise<RunResult> {
   const path = join(repositoryRoot, 'conformance', 'clients', 'python', script)
   return run(await python(), ['-B', path, ...args], { timeoutMs })
+}
+
+/** As `runPython`, beside the test. */
+export async function launchPython(script: string, args: readonly string[]): Promise<Daemon> {
+  const path = join(repositoryRoot, 'conformance', 'clients', 'python', script)
+  const dir = freshDir('python')
+  return new Daemon(await python(), ['-B', path, ...args], { cwd: dir, logFile: join(dir, 'out') })
 }
 
 /** Runs a script likewise, with the old kafka-python. */

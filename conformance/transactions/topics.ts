@@ -3,6 +3,7 @@ import { apis } from '../../src/protocol/api-keys.ts'
 import { decodeResponse, encodeRequest } from '../../src/protocol/frames.ts'
 import type { Broker } from '../harness/broker.ts'
 import { runCopiers } from '../harness/java.ts'
+import type { Bootstrap } from '../harness/tools.ts'
 import { RawConnection } from '../harness/wire.ts'
 
 /** Makes topics with one replica each. */
@@ -19,7 +20,7 @@ export async function createTopics(broker: Broker, names: readonly string[], num
 /** The values in each partition of a topic, in their order. */
 export async function readTopic(
   version: string,
-  broker: Broker,
+  broker: Bootstrap,
   topic: string,
   isolation: 'read_committed' | 'read_uncommitted',
   partitions: number,
