@@ -1,7 +1,17 @@
 import { createHash } from 'node:crypto'
+import { type Api, apis } from '../../../src/protocol/api-keys.ts'
+import { encodeRequest } from '../../../src/protocol/frames.ts'
 import type { Body, Probe } from '../probe.ts'
 import { makeTopic, newest, type Scenario, settled } from '../scenario.ts'
 
+/** User:ANONYMOUS, as brokers write down who asked them. */
+const ANYBODY = Buffer.concat([
+  Buffer.from([0, 0, 5]),
+  Buffer.from('User'),
+  Buffer.from([10]),
+  Buffer.from('ANONYMOUS'),
+  Buffer.alloc(2),
+])
 /** Of brokers that are there for a scenario only. */
 const BROKER_ID = 500
 const CONTROLLER_ID = 900
@@ -275,6 +285,27 @@ export const controllerScenarios: readonly Scenario[] = [
       await look()
       await untilIt(true)
       await probe.send('CreateTopics', 6, create)
+    },
+  },
+  {
+    title: 'requests of clients that a broker passes on',
+    api: 'Envelope',
+    listener: 'controller',
+    run: async (probe, version, name) => {
+      const controller = probe.toController()
+      const header = { correlationId: 77, clientId: 'a client' }
+      const frame = (api: 'DeleteTopics' | 'Metadata', apiVersion: number, body: Body) =>
+        Buffer.concat(encodeRequest(apis[api] as Api, apiVersion, header, body)).subarray(4)
+      const request = frame('DeleteTopics', 4, { topicNames: [`${name}-none`], timeoutMs: 1000 })
+      const ask = (change: Body, note?: string) => {
+        const from = { requestPrincipal: ANYBODY, clientHostAddress: Buffer.from([127, 0, 0, 1]) }
+        return controller.send('Envelope', version, { requestData: request, ...from, ...change }, note)
+      }
+      await ask({})
+      await ask({ requestPrincipal: null }, 'from nobody')
+      await ask({ requestPrincipal: ANYBODY.subarray(0, 4) }, 'from nobody in particular')
+      await ask({ clientHostAddress: Buffer.from([127, 0, 1]) }, 'from nowhere')
+      await ask({ requestData: frame('Metadata', 12, { topics: null }) }, 'what brokers answer themselves')
     },
   },
   {
