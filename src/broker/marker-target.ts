@@ -17,12 +17,21 @@ export class LocalMarkers implements MarkerTarget {
   readonly #groups: GroupCoordinator
   readonly #image: MetadataImage
   readonly #time: Time
+  readonly #timeoutMs: () => number
 
-  constructor(replicas: ReplicaManager, groups: GroupCoordinator, image: MetadataImage, time: Time) {
+  /** `timeoutMs`: how long to wait until all in sync have a marker. */
+  constructor(
+    replicas: ReplicaManager,
+    groups: GroupCoordinator,
+    image: MetadataImage,
+    time: Time,
+    timeoutMs: () => number,
+  ) {
     this.#replicas = replicas
     this.#groups = groups
     this.#image = image
     this.#time = time
+    this.#timeoutMs = timeoutMs
   }
 
   exists(topic: string, partition: number): boolean {
@@ -35,7 +44,8 @@ export class LocalMarkers implements MarkerTarget {
     const { producerId, producerEpoch, transactionVersion: markerVersion } = marker
     const append = { producerId, producerEpoch, baseSequence: NO_SEQUENCE, markerVersion }
     const batch = markerBatch(marker, this.#time.nowMs())
-    return (await this.#replicas.append(topic, partition, [batch], ALL_IN_SYNC, 'coordinator', append)).error
+    const timeoutMs = this.#timeoutMs()
+    return (await this.#replicas.append(topic, partition, [batch], ALL_IN_SYNC, 'coordinator', append, timeoutMs)).error
   }
 }
 

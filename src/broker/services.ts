@@ -10,11 +10,11 @@ import { ConfigResourceType } from '../metadata/types.ts'
 import type { Logger } from '../platform/logger.ts'
 import type { Platform } from '../platform/platform.ts'
 import { codecFromId } from '../protocol/records/batch.ts'
-import { BrokerLinks } from '../replication/channel/broker-links.ts'
 import { AlterPartitionChanges } from '../replication/isr-changes.ts'
 import { ReplicaManager } from '../replication/replica-manager.ts'
 import { ServedApis } from './apis.ts'
 import { AutoTopics } from './auto-topics.ts'
+import { BrokerChannels } from './broker-channels.ts'
 import { ClusterMarkers } from './cluster-markers.ts'
 import type { Serve } from './connection.ts'
 import { limitsOf } from './connection-limits.ts'
@@ -22,7 +22,7 @@ import { ControllerChannel } from './controller-channel.ts'
 import { DirectoryPublisher } from './directory-publisher.ts'
 import { Dispatcher } from './dispatch.ts'
 import { FetchSessionCache } from './fetch-sessions.ts'
-import { endpointsOf, makeFetchers } from './fetchers.ts'
+import { makeFetchers } from './fetchers.ts'
 import type { ConnectionPace } from './listener.ts'
 import { logConfigOf } from './log-config.ts'
 import { LocalMarkers } from './marker-target.ts'
@@ -90,12 +90,14 @@ export function makeServices(
     platform,
     logger,
   })
-  const markers = new LocalMarkers(replicas, groups, image, platform.time)
+  // Half of what whoever sends them from another broker waits for.
+  const markerTimeoutMs = () => config.get('request.timeout.ms') / 2
+  const markers = new LocalMarkers(replicas, groups, image, platform.time, markerTimeoutMs)
   const autoTopics = new AutoTopics({ link: controllerLink, config, image, time: platform.time })
-  const brokerLinks = makeBrokerLinks(config, platform, image)
+  const brokerLinks = new BrokerChannels(config, platform, image)
   const { nodeId } = config
   const { time } = platform
-  const markersAnywhere = new ClusterMarkers({ nodeId, local: markers, links: brokerLinks, image, time })
+  const markersAnywhere = new ClusterMarkers({ nodeId, local: markers, links: brokerLinks.markers, image, time })
   const producerIds = new ProducerIds({ link: controllerLink, nodeId: config.nodeId, brokerEpoch })
   const transactions = makeTransactions(config, platform, logger, controller, replicas, markersAnywhere, producerIds)
   const sessionSlots = config.get('max.incremental.fetch.session.cache.slots')
@@ -124,12 +126,12 @@ export function makeServices(
     }),
     groups,
     transactions,
-    shares: new ShareGroups(config, platform, logger, image, replicas, autoTopics, brokerLinks),
+    shares: new ShareGroups(config, platform, logger, image, replicas, autoTopics, brokerLinks.shareState),
     streamsTopics: new StreamsTopics(autoTopics, platform.time, logger),
     verifier: new TransactionVerifier({
       nodeId,
       transactions,
-      questions: new TransactionQuestions(brokerLinks, time),
+      questions: new TransactionQuestions(brokerLinks.questions, time),
       image,
       mustVerify: () => config.get('transaction.partition.verification.enable'),
     }),
@@ -146,18 +148,6 @@ export function makeServices(
   }
   const dispatcher = new Dispatcher(services.apis, services)
   return services
-}
-
-/** How this broker asks others. */
-function makeBrokerLinks(config: BrokerConfig, { network, time }: Platform, image: MetadataImage): BrokerLinks {
-  return new BrokerLinks({
-    network,
-    time,
-    clientId: `broker-link-${config.nodeId}`,
-    requestTimeoutMs: config.get('request.timeout.ms'),
-    maxResponseBytes: config.get('socket.request.max.bytes'),
-    endpointOf: endpointsOf(config, image),
-  })
 }
 
 /** How the broker side of a node reaches the active controller. */

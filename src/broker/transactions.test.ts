@@ -55,6 +55,24 @@ test.each([true, false])('what was decided before a crash is done after it (comm
   expect(await harness.committed(1)).toEqual(commit ? ['a'] : [])
 })
 
+test('who coordinates again after somebody else has begins anew with the markers, under the epoch of now', async () => {
+  const harness = await TransactionHarness.started()
+  const producer = await harness.init('id')
+  await harness.done(harness.produce('id', producer, 0, 0, ['a'], 'add'))
+  harness.markerFailures.push(errors.NOT_LEADER_OR_FOLLOWER)
+  await harness.done(harness.coordinator.endTransaction('id', producer, true, 2))
+  expect(harness.markerEpochs).toEqual([0])
+  harness.coordinator.onResignation(0, 1)
+  await harness.done(harness.coordinator.onElection(0, 2))
+  await harness.settle()
+  expect(harness.markerEpochs).toEqual([0, 2])
+  expect(await harness.state('id')).toBe('CompleteCommit')
+  // What was begun before comes to its end without doing anything more.
+  await harness.pass(1000)
+  expect(harness.markerEpochs).toEqual([0, 2])
+  expect(await harness.committed(0)).toEqual(['a'])
+})
+
 test('a decision that cannot be written is none', async () => {
   const harness = await TransactionHarness.started()
   const producer = await harness.init('id')

@@ -61,6 +61,8 @@ export class TransactionHarness implements MarkerTarget {
   readonly logs: PartitionLog[] = []
   /** What the next markers are refused with. */
   readonly markerFailures: KafkaError[] = []
+  /** The epochs of the coordinator under which markers were tried. */
+  readonly markerEpochs: number[] = []
   transactionVersion = 2
   readonly image = transactionTopicLedBy(1)
   coordinator: TransactionCoordinator
@@ -158,6 +160,7 @@ export class TransactionHarness implements MarkerTarget {
   }
 
   async write(_: string, partition: number, marker: TransactionMarker): Promise<KafkaError> {
+    this.markerEpochs.push(marker.coordinatorEpoch)
     const failure = this.markerFailures.shift()
     if (failure !== undefined) return failure
     const { producerId, producerEpoch, isCommit, coordinatorEpoch, transactionVersion: markerVersion } = marker

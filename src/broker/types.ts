@@ -11,12 +11,12 @@ import type { Logger } from '../platform/logger.ts'
 import type { Platform } from '../platform/platform.ts'
 import type { ListenerKind } from '../protocol/api-keys.ts'
 import type { InputOf, Message, MessageOf } from '../protocol/schema.ts'
-import type { BrokerLinks } from '../replication/channel/broker-links.ts'
 import type { FetcherManager } from '../replication/follower/fetcher-manager.ts'
 import type { Quorum } from '../replication/raft/quorum.ts'
 import type { ReplicaManager } from '../replication/replica-manager.ts'
 import type { ServedApis } from './apis.ts'
 import type { AutoTopics } from './auto-topics.ts'
+import type { BrokerChannels } from './broker-channels.ts'
 import type { Serve } from './connection.ts'
 import type { ControllerChannel } from './controller-channel.ts'
 import type { DirectoryPublisher } from './directory-publisher.ts'
@@ -81,7 +81,7 @@ export interface Services {
   readonly controllerLink: ControllerChannel
   readonly autoTopics: AutoTopics
   /** The way to other brokers. */
-  readonly brokerLinks: BrokerLinks
+  readonly brokerLinks: BrokerChannels
   /** Passes a frame to the handler that answers it. */
   readonly serve: Serve
   readonly quorum: Quorum<MetadataRecord>

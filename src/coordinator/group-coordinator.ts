@@ -348,10 +348,8 @@ export class GroupCoordinator {
   /** The groups that this node coordinates. */
   async listGroups(request: ListGroupsRequest): Promise<ListGroupsResponse> {
     try {
-      const lists = await Promise.all(
-        this.#runtime.partitions().map((partition) => this.#runtime.read(partition, (shard) => shard.list(request))),
-      )
-      return { throttleTimeMs: 0, errorCode: errors.NONE.code, groups: lists.flat() }
+      const groups = await this.#runtime.readAll((shard) => shard.list(request))
+      return { throttleTimeMs: 0, errorCode: errors.NONE.code, groups }
     } catch (reason) {
       return { throttleTimeMs: 0, errorCode: this.#errorOf(reason).code, groups: [] }
     }

@@ -5,6 +5,7 @@ import {
   DescribeShareGroupOffsetsResponse,
 } from '../../protocol/messages/describe-share-group-offsets.ts'
 import { ZERO_UUID } from '../../protocol/uuid.ts'
+import { latestOffset } from '../share/latest-offset.ts'
 import { defineHandler, type Services } from '../types.ts'
 
 type Group = DescribeShareGroupOffsetsRequest['groups'][number]
@@ -84,10 +85,14 @@ async function describeTopic(
     const summary = await services.shares.persister.summarise(key, ANY_LEADER)
     if (summary.error !== errors.NONE) return nothing
     const { startOffset, leaderEpoch, deliveryCompleteCount } = summary
-    const end = services.replicas.get(topicName, partition)?.log.highWatermark
-    const isKnown = startOffset !== UNKNOWN_OFFSET && deliveryCompleteCount !== -1
-    const lag = isKnown && end !== undefined ? end - startOffset - deliveryCompleteCount : UNKNOWN_LAG
-    return partitionAt(partition, startOffset, leaderEpoch, lag)
+    if (startOffset === UNKNOWN_OFFSET || deliveryCompleteCount === -1) {
+      return partitionAt(partition, startOffset, leaderEpoch, UNKNOWN_LAG)
+    }
+    const end = await latestOffset(topicName, partition, services)
+    if (typeof end !== 'number') {
+      return { ...partitionAt(partition, 0, 0, UNKNOWN_LAG), errorCode: end.code, errorMessage: end.message }
+    }
+    return partitionAt(partition, startOffset, leaderEpoch, end - startOffset - deliveryCompleteCount)
   }
   const described = await Promise.all(partitions.map(describeOne))
   return { topicName, topicId: topic?.id ?? ZERO_UUID, partitions: described }

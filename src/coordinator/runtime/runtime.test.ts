@@ -288,6 +288,26 @@ test('a load that a newer epoch overtakes is given up', async () => {
   expect(other.shards.map(({ events }) => events)).toEqual([[], ['loaded']])
 })
 
+test('what is in all partitions is told without those that have just moved away', async () => {
+  const { log, runtime, add } = setup()
+  await runtime.load(0, 0)
+  await runtime.load(1, 0)
+  add('a', 1)
+  await settle()
+  log.failures.push(new LogError('NOT_LEADER_OR_FOLLOWER', 'led elsewhere'))
+  add('b', 1, 1)
+  await settle()
+  const all = () => new Outcome(runtime.readAll((shard) => [...shard.values.keys()]))
+  const names = all()
+  await settle()
+  expect(names.required).toEqual(['a'])
+  const loading = runtime.load(1, 1)
+  const early = all()
+  await loading
+  await settle()
+  expect(errorOf(early)).toBe('COORDINATOR_LOAD_IN_PROGRESS')
+})
+
 test('once the leadership is lost nothing is taken back, nothing is told, and only a load helps', async () => {
   const { log, runtime, shards, add, read } = setup()
   await runtime.load(0, 5)

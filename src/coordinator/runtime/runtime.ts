@@ -1,5 +1,5 @@
 import { errors } from '../../protocol/errors.ts'
-import { CoordinatorError } from '../coordinator-error.ts'
+import { CoordinatorError, protocolErrorOf } from '../coordinator-error.ts'
 import type { BatchTransaction } from '../coordinator-log.ts'
 import type { Result } from './result.ts'
 import type { CoordinatorShard, TransactionMarker } from './shard.ts'
@@ -81,6 +81,20 @@ export class CoordinatorRuntime<S extends CoordinatorShard> {
   read<R>(partition: number, look: (shard: S) => R): Promise<R> {
     const host = this.#hosts.get(partition)
     return host ? host.read(look) : notCoordinator()
+  }
+
+  /** Looks at committed state of all partitions that are led here. Rejects as `write`, but for NOT_COORDINATOR. */
+  async readAll<R>(look: (shard: S) => readonly R[]): Promise<R[]> {
+    const lists = [...this.#hosts.values()].map(async (host) => {
+      try {
+        return await host.read(look)
+      } catch (reason) {
+        // It has just moved away: others will tell what is in it.
+        if (protocolErrorOf(reason) === errors.NOT_COORDINATOR) return []
+        throw reason
+      }
+    })
+    return (await Promise.all(lists)).flat()
   }
 
   /** Writes what is pending and ends all shards; afterwards every operation rejects with NOT_COORDINATOR. */

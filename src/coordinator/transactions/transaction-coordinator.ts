@@ -232,11 +232,8 @@ export class TransactionCoordinator {
   async list(isWanted: TransactionFilter): Promise<Pick<ListTransactionsResponse, 'errorCode' | 'transactionStates'>> {
     const nowMs = this.#options.platform.time.nowMs()
     try {
-      const partitions = this.#runtime.partitions()
-      const lists = await Promise.all(
-        partitions.map((partition) => this.#runtime.read(partition, (shard) => shard.list(isWanted, nowMs))),
-      )
-      return { errorCode: errors.NONE.code, transactionStates: lists.flat() }
+      const transactionStates = await this.#runtime.readAll((shard) => shard.list(isWanted, nowMs))
+      return { errorCode: errors.NONE.code, transactionStates }
     } catch (reason) {
       return { errorCode: this.#errorOf(reason).code, transactionStates: [] }
     }
