@@ -258,6 +258,53 @@ describe('a quorum of three', () => {
     await world.until(() => late.journal.records.length === 20)
   })
 
+  it('a leader that cannot write gives way to one that can', async () => {
+    const world = new World(3)
+    world.format(3)
+    await world.startAll()
+    await world.until(() => world.leader !== undefined)
+    await world.time.advance(5000)
+    const full = world.leader!
+    full.disk.fault = (operation, path) => (operation === 'write' && path === LOG ? 'ENOSPC' : undefined)
+    await expect(full.quorum!.append(['refused'])).rejects.toBeInstanceOf(MetadataLogError)
+    // It may be elected again, and gives up again.
+    await world.until(() => world.leader !== undefined && world.leader !== full)
+    const { quorum, journal, id } = world.leader!
+    await world.until(() => journal.leaders.at(-1)?.startsWith(`${id} `) === true)
+    const kept = quorum!.append(['kept'])
+    await world.until(() => journal.records.length > 0)
+    await kept
+    full.disk.fault = () => undefined
+    await world.until(() => world.nodes.every(({ journal }) => journal.records.at(-1) === 'kept'))
+    for (const { journal } of world.nodes) expect(journal.records).toEqual(['kept'])
+  })
+
+  it('a follower that cannot write tries again now and then, and says so once', async () => {
+    const told: string[] = []
+    const world = new World(3, { logger: { ...silentLogger, error: (text) => told.push(text) } })
+    world.format(3)
+    await world.startAll()
+    await world.until(() => world.leader !== undefined)
+    await world.time.advance(5000)
+    const { quorum, id: leaderId } = world.leader!
+    const full = world.nodes.find(({ id }) => id !== leaderId)!
+    let attempts = 0
+    full.disk.fault = (operation, path) => {
+      if (operation !== 'write' || path !== LOG) return undefined
+      attempts++
+      return 'ENOSPC'
+    }
+    const appended = quorum!.append(['a'])
+    await world.time.advance(20_000)
+    await appended
+    expect(attempts).toBeGreaterThan(5)
+    expect(attempts).toBeLessThan(30)
+    expect(told).toHaveLength(1)
+    expect(world.leader!.id).toBe(leaderId)
+    full.disk.fault = () => undefined
+    await world.until(() => full.journal.records.length === 1)
+  })
+
   it('a leader that stops hands over at once', async () => {
     const world = new World(3)
     world.format(3)

@@ -60,6 +60,8 @@ export class Quorum<R = unknown> {
   #token = 0
   #timer: Scheduled | undefined
   #writing: Promise<void> | undefined
+  /** The last write failed, which has been told. */
+  #isFailing = false
   /** What is to be written once the write under way is done: all of it in one go. */
   #unwritten: AppendEffect[] = []
   /** What waits for being committed. */
@@ -293,6 +295,7 @@ export class Quorum<R = unknown> {
         this.#fail(error)
         continue
       }
+      this.#isFailing = false
       this.#bytesSinceSnapshot += bytes.length
       this.#raft.logWritten(nextOffset, this.#nowMs())
       this.#run()
@@ -315,7 +318,8 @@ export class Quorum<R = unknown> {
 
   /** Nothing of what was being appended will be there. */
   #fail(error: MetadataLogError): void {
-    this.#options.logger.error(`metadata: ${error.message}`)
+    if (!this.#isFailing) this.#options.logger.error(`metadata: ${error.message}`)
+    this.#isFailing = true
     // What was to follow it has been dropped with it.
     this.#unwritten = []
     this.#raft.writeFailed(this.#nowMs())

@@ -43,6 +43,8 @@ export class RaftNode {
   /** One past what is known to be committed; never goes back. */
   highWatermark = -1
   isStopping = false
+  /** Nothing is fetched until then: what was fetched last could not be written. */
+  fetchAgainAtMs: number | undefined
   effects: Effect[] = []
   /** Requests that were sent, by id. */
   readonly #sent = new Map<number, { readonly peer: Peer; readonly request: RaftRequest }>()

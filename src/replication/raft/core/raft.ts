@@ -221,8 +221,8 @@ export class Raft {
   }
 
   /**
-   * An append, and all after it, could not be written; the log ends at `log.durableOffset` again. A leader whose first
-   * record it was gives up: it could never know what is committed.
+   * An append, and all after it, could not be written; the log ends at `log.durableOffset` again. A leader gives up where
+   * another can lead, and where it was its first record: it could never know what is committed.
    */
   writeFailed(nowMs: number): void {
     const node = this.#node
@@ -232,8 +232,8 @@ export class Raft {
       const change = state.change?.lastOffset
       const result = { error: errors.UNKNOWN_SERVER_ERROR, message: 'the metadata log cannot be written' }
       if (change !== undefined && change >= node.log.endOffset) finishChange(node, state, result)
-      if (node.log.endOffset <= state.epochStartOffset) node.becomeResigned(node.role, nowMs)
-    }
+      if (!node.isOnlyVoter || node.log.endOffset <= state.epochStartOffset) node.becomeResigned(node.role, nowMs)
+    } else node.fetchAgainAtMs = nowMs + node.options.fetchTimeoutMs / 2
     this.tick(nowMs)
   }
 
@@ -293,6 +293,7 @@ export class Raft {
   /** Does what is due. To be called at `nextTickMs` at the latest. */
   tick(nowMs: number): void {
     const node = this.#node
+    if (node.fetchAgainAtMs !== undefined && nowMs >= node.fetchAgainAtMs) node.fetchAgainAtMs = undefined
     for (let before: RaftNode['role'] | undefined; before !== node.role; ) {
       before = node.role
       this.#poll(nowMs)
@@ -361,7 +362,11 @@ export class Raft {
 
   /** When `tick` has something to do if nothing else happens before; Infinity for never. */
   get nextTickMs(): number {
-    const next = Math.min(this.#deadlineMs(), this.#node.peers.nextMs())
+    const next = Math.min(
+      this.#deadlineMs(),
+      this.#node.peers.nextMs(),
+      this.#node.fetchAgainAtMs ?? Number.POSITIVE_INFINITY,
+    )
     return this.#waiting.reduce((at, { untilMs }) => Math.min(at, untilMs), next)
   }
 

@@ -197,7 +197,7 @@ function finishSnapshot(node: RaftNode, role: Follower, id: SnapshotId): void {
 /** Asks the leader for more, or, where it does not answer, anybody who may know of another. */
 export function fetchFromBest(node: RaftNode, role: Follower, nowMs: number): void {
   // What is being written would be asked for again, and a follower must not claim what a crash could take.
-  if (node.log.durableOffset < node.log.endOffset) return
+  if (node.log.durableOffset < node.log.endOffset || node.fetchAgainAtMs !== undefined) return
   const leader = node.leaderPeer()
   const hasTimedOut = leader !== undefined && node.peers.hasTimedOut(leader, nowMs)
   if (hasTimedOut) node.peers.forget(leader)
@@ -208,7 +208,7 @@ export function fetchFromBest(node: RaftNode, role: Follower, nowMs: number): vo
 }
 
 export function fetchFromAnybody(node: RaftNode, nowMs: number): void {
-  if (node.log.durableOffset < node.log.endOffset) return
+  if (node.log.durableOffset < node.log.endOffset || node.fetchAgainAtMs !== undefined) return
   const peer = node.peers.readyBootstrap(nowMs)
   if (peer !== undefined) node.send(peer, fetchRequest(node), nowMs)
 }
