@@ -1,5 +1,3 @@
-import { METADATA_VERSION } from '../metadata/features.ts'
-import type { MetadataImage } from '../metadata/image.ts'
 import { type MetadataRecord, type MetadataRecordValue, metadataRecord } from '../metadata/records.ts'
 import type { PartitionImage } from '../metadata/types.ts'
 import { defaultDirectory, isOnline } from './directories.ts'
@@ -21,22 +19,8 @@ type Value = MetadataRecordValue<'PartitionChange'>
 type Change = { -readonly [K in keyof Value]: Value[K] }
 
 /** Which version of PartitionChangeRecord brokers of this metadata.version write. */
-export function partitionChangeVersion(image: MetadataImage): number {
-  return versionAt(image.featureLevel(METADATA_VERSION))
-}
-
-function versionAt(level: number): number {
+function recordVersion(level: number): number {
   return level >= ELR_LEVEL ? 2 : level >= DIRECTORIES_LEVEL ? 1 : 0
-}
-
-/** A change of one partition as it is written; what is left out of `change` stays as it is. */
-export function partitionChangeRecord(
-  partition: PartitionImage,
-  change: Partial<Omit<Value, 'partitionId' | 'topicId'>>,
-  version: number,
-): MetadataRecord {
-  const value = { ...unchanged(partition), ...change, directories: version >= 1 ? (change.directories ?? null) : null }
-  return metadataRecord('PartitionChange', value, version)
 }
 
 function unchanged({ topicId, partition }: PartitionImage): Change {
@@ -122,7 +106,7 @@ export function changePartition(
   assign(rules, partition, plan, target, change)
   const recovery = target.leaderRecoveryState ?? partition.leaderRecoveryState
   if (recovery !== partition.leaderRecoveryState) change.leaderRecoveryState = recovery
-  return isNothing(change) ? undefined : metadataRecord('PartitionChange', change, versionAt(rules.level))
+  return isNothing(change) ? undefined : metadataRecord('PartitionChange', change, recordVersion(rules.level))
 }
 
 /** A move is over when all that come are in sync, and, where fewer shall stay, all that stay. */

@@ -1,3 +1,4 @@
+import type { BrokerConfig } from '../config/broker-config.ts'
 import { ConfigError } from '../config/config-error.ts'
 import type { Setting, SettingValue } from '../config/setting.ts'
 import { brokerSettings } from '../config/settings.ts'
@@ -44,6 +45,11 @@ export function topicRules({ head, config, nodeId }: DecisionContext): (topic: T
       allowsUnclean: (parsed('unclean.leader.election.enable', own) as boolean | undefined) ?? allowsUnclean,
     }
   }
+}
+
+/** min.insync.replicas as the config file has it. */
+export function fixedMinIsr(config: BrokerConfig): number {
+  return valueIn('min.insync.replicas', [config.layers().fixed]) as number
 }
 
 type Name = 'min.insync.replicas' | 'unclean.leader.election.enable'

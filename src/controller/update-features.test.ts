@@ -93,3 +93,36 @@ describe('kraft.version (KIP-853)', () => {
     expect(raiseTo(1, 0, false, false)).toEqual({ isDone: false, errorCode: 95, records: [] })
   })
 })
+
+describe('eligible.leader.replicas.version (KIP-966)', () => {
+  const enable = (context: ReturnType<typeof clusterOf>, maxVersionLevel = 1) => {
+    for (const broker of context.head.brokers.values()) {
+      context.head.brokers.set(broker.id, { ...broker, features: ownFeatures })
+    }
+    const update = { feature: 'eligible.leader.replicas.version', maxVersionLevel, upgradeType: UPGRADE }
+    const request = { timeoutMs: 1000, featureUpdates: [{ ...update, allowDowngrade: false }], validateOnly: false }
+    const { config } = new ControllerWorld({ 'min.insync.replicas': '3' })
+    for (const record of updateFeatures({ ...context, config }, request, 2, fixedVoters).records) {
+      context.head.replay(record)
+    }
+    return (name: string) => context.head.configs.of(4, name).get('min.insync.replicas')
+  }
+
+  it('comes with one min.insync.replicas for all brokers', () => {
+    const context = clusterOf({ elr: 0 })
+    context.head.configs.set(4, '', 'min.insync.replicas', null)
+    context.head.configs.set(4, '2', 'min.insync.replicas', '1')
+    context.head.configs.set(4, '3', 'log.retention.ms', '1')
+    const minIsr = enable(context)
+    expect([minIsr(''), minIsr('2')]).toEqual(['3', undefined])
+    expect(context.head.configs.of(4, '3').size).toBe(1)
+    expect(context.head.featureLevel('eligible.leader.replicas.version')).toBe(1)
+  })
+
+  it('leaves one that the cluster has, and all where it is not wanted', () => {
+    expect(enable(clusterOf({ elr: 0, minIsr: 2 }))('')).toBe('2')
+    const context = clusterOf({ elr: 0 })
+    context.head.configs.set(4, '2', 'min.insync.replicas', '1')
+    expect(enable(context, 0)('2')).toBe('1')
+  })
+})

@@ -6,9 +6,10 @@ import {
   supportedFeatures,
 } from '../metadata/features.ts'
 import { type MetadataRecord, metadataRecord } from '../metadata/records.ts'
-import type { SupportedFeature } from '../metadata/types.ts'
+import { ConfigResourceType, type SupportedFeature } from '../metadata/types.ts'
 import type { UpdateFeaturesRequest, UpdateFeaturesResponse } from '../protocol/messages/update-features.ts'
 import { type Decision, type DecisionContext, OK, outcomeOf, Refusal } from './result.ts'
+import { fixedMinIsr } from './topic-rules.ts'
 
 /** How a level may be changed, by the numbers of UpdateFeatures. */
 const UpgradeType = { upgrade: 1, safeDowngrade: 2, unsafeDowngrade: 3 } as const
@@ -16,6 +17,7 @@ const UpgradeType = { upgrade: 1, safeDowngrade: 2, unsafeDowngrade: 3 } as cons
 /** Levels of metadata.version that changed the records: one cannot go back below any of them. */
 const CHANGING_LEVELS = [7, 8, 11, 13, 14, 15, 17, 23, 30]
 const ELR_NEEDS_LEVEL = 23
+const MIN_ISR = 'min.insync.replicas'
 
 type Update = UpdateFeaturesRequest['featureUpdates'][number]
 
@@ -37,6 +39,9 @@ export function updateFeatures(
   const records: MetadataRecord[] = []
   const outcome = outcomeOf(() => {
     for (const update of updates) records.push(...featureRecords(context, update, updates, quorum))
+    if (updates.some(({ feature, maxVersionLevel }) => feature === ELIGIBLE_LEADER_REPLICAS && maxVersionLevel > 0)) {
+      records.unshift(...oneMinIsr(context))
+    }
   })
   if (outcome !== OK) {
     const errorMessage = `The update failed for all features since the following feature had an error: ${outcome.errorMessage}`
@@ -93,6 +98,16 @@ function featureRecords(
     }
   }
   return [metadataRecord('FeatureLevel', { name: feature, featureLevel: level })]
+}
+
+/** Who is an eligible leader depends on min.insync.replicas, so that all brokers must have the same (KIP-966). */
+function oneMinIsr({ head, config }: DecisionContext): MetadataRecord[] {
+  const record = (resourceName: string, value: string | null) =>
+    metadataRecord('Config', { resourceType: ConfigResourceType.broker, resourceName, name: MIN_ISR, value })
+  const brokers = [...head.configs.resources(ConfigResourceType.broker)]
+  const own = brokers.filter(([name, settings]) => name !== '' && settings.has(MIN_ISR))
+  const isSet = head.configs.of(ConfigResourceType.broker, '').has(MIN_ISR)
+  return [...(isSet ? [] : [record('', String(fixedMinIsr(config)))]), ...own.map(([name]) => record(name, null))]
 }
 
 /** Every node must understand what all of them are to use, and those of the quorum must have said so. */
