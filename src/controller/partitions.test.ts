@@ -77,15 +77,8 @@ class Model {
       // What is not there is lost, and nobody else has all of the rest.
       this.complete.set(index, new Set(now.isr))
     }
-    for (const id of now.isr)
-      if (now.leader >= 0 && !before.isr.includes(id)) this.#checkOrLearn(index, id, before, now)
     this.#checkState(now, before)
     this.#commit(index, now)
-  }
-
-  /** Who comes in sync by the word of the leader has read all of it; who leads without having been in sync must have had. */
-  #checkOrLearn(index: number, id: number, before: PartitionImage, now: PartitionImage): void {
-    if (now.leader === before.leader && now.leader !== id) this.complete.get(index)!.add(id)
   }
 
   #commit(index: number, { leader, isr, replicas }: PartitionImage): void {
@@ -141,10 +134,8 @@ class Model {
     const topics = [{ topicName: '', topicId: TOPIC_ID, partitions: [{ ...change, newIsrWithEpochs }] }]
     const request = { brokerId: leader, brokerEpoch: this.broker(leader).epoch, topics }
     // Those that have caught up take part from now on, so that one of them may lead when a move ends with this.
-    const { records, response } = alterPartition(this.context, request, 3)
-    if (records.length > 0 && response.topics[0]!.partitions[0]!.errorCode !== 3) {
-      for (const id of inSync) this.complete.get(index)!.add(id)
-    }
+    const { records } = alterPartition(this.context, request, 3)
+    if (records.length > 0) for (const id of inSync) this.complete.get(index)!.add(id)
     this.apply(records)
   }
 
