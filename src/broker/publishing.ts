@@ -21,7 +21,11 @@ export function publishersOf(services: Services): MetadataPublisher[] {
     services.shares,
     new SharePublisher(config.nodeId, image, services.shares.coordinator),
     services.autoTopics,
-    { onMetadataChange: ({ brokersChanged }) => services.brokerLinks.brokersChanged(brokersChanged) },
-    { onMetadataChange: ({ configsChanged }) => configsChanged.length > 0 && services.fetchers.settingsChanged() },
+    {
+      onMetadataChange: ({ brokersChanged, configsChanged }) => {
+        services.brokerLinks.brokersChanged(brokersChanged)
+        if (configsChanged.length > 0) services.fetchers.settingsChanged()
+      },
+    },
   ]
 }
