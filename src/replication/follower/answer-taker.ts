@@ -198,11 +198,13 @@ export class AnswerTaker {
   #broke(followed: FollowedPartition, error: unknown): void {
     if (!(error instanceof LogError)) throw error
     if (!followed.isCurrent) return
-    // A full disk may have room again later, and what a leader sent in pieces may be whole the next time.
-    if (!isStorageError(error) || followed.partition.log.offline === undefined) {
+    // What a leader sent in pieces may be whole the next time.
+    if (!isStorageError(error)) {
       this.#fail(followed, error.message)
       return
     }
+    // Else the leader would count on this replica until its lag is noticed, and nothing could be committed meanwhile.
+    if (followed.partition.log.offline === undefined) followed.partition.log.fail(error.message)
     this.#options.logger.error(`${followed} is not followed any more: ${error.message}`)
     followed.status = 'failed'
   }

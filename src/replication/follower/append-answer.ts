@@ -83,6 +83,6 @@ export function truncateToEpoch(
 }
 
 /** Whether it is the log itself that failed, and not what was to be put in it. */
-export function isStorageError(error: unknown): error is LogError {
-  return error instanceof LogError && error.error.name === 'KAFKA_STORAGE_ERROR'
+export function isStorageError(error: LogError): boolean {
+  return error.error.name === 'KAFKA_STORAGE_ERROR'
 }

@@ -171,7 +171,7 @@ describe('a follower', () => {
     expect(await valuesOf(partition)).toEqual(['0 a', '1 b'])
   })
 
-  it('goes on when a full disk has room again, and follows others meanwhile', async () => {
+  it('takes a partition offline whose disk is full, so that its leader does not wait, and follows others', async () => {
     const world = await new World().listen()
     const { disk } = world.environment
     const partition = world.partition()
@@ -192,9 +192,9 @@ describe('a follower', () => {
     world.manager.follow(other)
     await world.settle()
     expect([partition.log.logEndOffset, other.log.logEndOffset]).toEqual([0, 1])
-    disk.fault = () => undefined
-    await world.time.advance(1100)
-    expect(partition.log.logEndOffset).toBe(1)
+    expect(partition.log.offline).toContain('ENOSPC')
+    expect(other.log.offline).toBeUndefined()
+    expect(world.manager.failedCount).toBe(1)
   })
 
   it('gives up a partition whose log is offline, and follows others', async () => {
