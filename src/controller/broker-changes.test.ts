@@ -37,6 +37,13 @@ describe('recordsForFenced (KIP-631)', () => {
     expect(none).toMatchObject({ isr: [], elr: [1, 2], lastKnownElr: [1], leader: -1, leaderEpoch: 1 })
   })
 
+  test('names eligible leaders in the order in which Apache Kafka does', () => {
+    const brokers = [1, 2, 16].map((id) => ({ id }))
+    const context = clusterOf({ brokers, minIsr: 3, partitions: [{ replicas: [1, 2, 16] }] })
+    apply(context, recordsForFenced(context, 1))
+    expect(apply(context, recordsForFenced(context, 16)).elr).toEqual([16, 1])
+  })
+
   test('without eligible leader replicas the last one in sync stays there', () => {
     const context = clusterOf({ elr: 0, partitions: [{ isr: [1] }] })
     const after = apply(context, recordsForFenced(context, 1))

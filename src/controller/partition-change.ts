@@ -136,7 +136,8 @@ function eligibleLeaders(
   uncleanShutdown: number | undefined,
 ): readonly number[] {
   if (isr.length >= Math.min(minIsr, replicas.length)) return []
-  const candidates = [...new Set([...elr, ...partition.isr])].sort((a, b) => a - b)
+  // Clients are told them in this order, which is that of a Java hash set.
+  const candidates = [...new Set([...elr, ...partition.isr])].sort((a, b) => (a & 15) - (b & 15))
   return candidates.filter((id) => replicas.includes(id) && !isr.includes(id) && id !== uncleanShutdown)
 }
 
