@@ -1,4 +1,4 @@
-import { LogError } from '../../log/append-error.ts'
+import type { LogError } from '../../log/append-error.ts'
 import type { AppendOptions, PartitionLogApi } from '../../log/types.ts'
 import { BatchView, batchSizeAt } from '../../protocol/records/batch.ts'
 import type { FollowedPartition } from './followed-partition.ts'
