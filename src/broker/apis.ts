@@ -9,8 +9,11 @@ export interface ServedApi {
   readonly api: Api
   readonly versions: VersionRange
   readonly listeners: readonly ListenerKind[]
-  /** Where it comes in on a broker's listener, it is the active controller that answers it. */
-  readonly isForwarded: boolean
+  /**
+   * Where it comes in on a broker's listener, it is the active controller that answers it: 'whole' as it came, 'rest' what
+   * the broker leaves of it.
+   */
+  readonly forwarded: 'no' | 'whole' | 'rest'
   /** Handlers are read when first needed: a broker is ready before it knows how to describe its log directories. */
   readonly load: () => Promise<AnyHandler>
   loaded: AnyHandler | undefined
@@ -22,21 +25,23 @@ function serve(
   load: () => Promise<{ handler: AnyHandler }>,
   {
     listeners = api.listeners,
-    isForwarded = false,
-  }: { listeners?: readonly ListenerKind[]; isForwarded?: boolean } = {},
+    forwarded = 'no',
+  }: { listeners?: readonly ListenerKind[]; forwarded?: ServedApi['forwarded'] } = {},
 ): ServedApi {
   return {
     api,
     versions: parseVersions(versions),
     listeners,
-    isForwarded,
+    forwarded,
     load: async () => (await load()).handler,
     loaded: undefined,
   }
 }
 
 /** What changes the metadata, or asks for what only the active controller knows. */
-const FORWARDED = { isForwarded: true }
+const FORWARDED = { forwarded: 'whole' } as const
+/** Some of it is the broker's own. */
+const REST_FORWARDED = { forwarded: 'rest' } as const
 
 /** THE table: every API that is served, its versions, and who answers it. An API that is not here is not advertised. */
 // biome-ignore format: a table reads best with one API in one line
@@ -74,12 +79,12 @@ function servedApis(): ServedApi[] {
     serve(apis.TxnOffsetCommit, '0-5', () => import('./handlers/txn-offset-commit.ts')),
     serve(apis.OffsetForLeaderEpoch, '0-4', () => import('./handlers/offset-for-leader-epoch.ts')),
     serve(apis.DescribeConfigs, '0-4', () => import('./handlers/describe-configs.ts')),
-    serve(apis.AlterConfigs, '0-2', () => import('./handlers/alter-configs.ts'), FORWARDED),
+    serve(apis.AlterConfigs, '0-2', () => import('./handlers/alter-configs.ts'), REST_FORWARDED),
     serve(apis.AlterReplicaLogDirs, '1-2', () => import('./handlers/alter-replica-log-dirs.ts')),
     serve(apis.DescribeLogDirs, '0-5', () => import('./handlers/describe-log-dirs.ts')),
     serve(apis.CreatePartitions, '0-3', () => import('./handlers/create-partitions.ts'), FORWARDED),
     serve(apis.DeleteGroups, '0-2', () => import('./handlers/delete-groups.ts')),
-    serve(apis.IncrementalAlterConfigs, '0-1', () => import('./handlers/incremental-alter-configs.ts'), FORWARDED),
+    serve(apis.IncrementalAlterConfigs, '0-1', () => import('./handlers/incremental-alter-configs.ts'), REST_FORWARDED),
     serve(apis.OffsetDelete, '0', () => import('./handlers/offset-delete.ts')),
     serve(apis.DescribeQuorum, '0-2', () => import('./handlers/describe-quorum.ts'), FORWARDED),
     serve(apis.ElectLeaders, '0-2', () => import('./handlers/elect-leaders.ts'), FORWARDED),

@@ -37,7 +37,7 @@ function setUp(api: Api, handler: AnyHandler, handle: AnyHandler['handle']) {
   }
   const load = async () => ({ ...handler, handle })
   const { kafkaVersions: versions, listeners } = api
-  const served = { api, versions, listeners, isForwarded: false, load, loaded: undefined }
+  const served = { api, versions, listeners, forwarded: 'no' as const, load, loaded: undefined }
   const quotas = { limitsRequests: false }
   const services = { platform: { time }, logger, quotas } as unknown as Services
   const dispatcher = new Dispatcher(new ServedApis([served]), services)

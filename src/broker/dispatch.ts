@@ -68,7 +68,7 @@ export class Dispatcher {
         throttleMs: 0,
       }
       const body = codecOf(request.api.request, request.apiVersion).read(request.reader)
-      if (served.isForwarded && connection.listenerKind === 'broker' && !this.#services.controller.isActive) {
+      if (served.forwarded === 'whole' && connection.listenerKind === 'broker' && !this.#services.controller.isActive) {
         return this.#forward(served, frame, request, body, context)
       }
       return served.loaded === undefined

@@ -34,24 +34,21 @@ interface Resource {
 const ROOT_LOGGER = 'root'
 const knownTypes: ReadonlySet<number> = new Set(Object.values(ConfigResourceType))
 
+type Incremental = IncrementalAlterConfigsRequest['resources'][number]
+type Replacement = AlterConfigsRequest['resources'][number]
+
+/** What a broker needs to check what it is asked. */
+export type BrokerChecks = Pick<DecisionContext, 'head' | 'config' | 'nodeId' | 'logger'>
+
 /** Decides an IncrementalAlterConfigs. `kind`: a request to a broker is checked more, as the broker's own configs are. */
 export function incrementalAlterConfigs(
   context: DecisionContext,
   request: IncrementalAlterConfigsRequest,
   kind: 'broker' | 'controller',
 ): Decision<ResourceResult[]> {
-  const operationsOf = (resource: IncrementalAlterConfigsRequest['resources'][number]): ConfigOperation[] =>
-    resource.configs.map(({ name, configOperation, value }) => ({ name, operation: configOperation, value }))
-  return decide(context, request.resources, request.validateOnly, {
+  return decide(request.resources, request.validateOnly, {
     kind,
-    preprocess: (resource) => {
-      const values = resource.configs.filter(({ configOperation }) => configOperation !== OperationType.delete)
-      checkConfigs(resource.configs, values)
-      if (resource.resourceType === ConfigResourceType.brokerLogger) {
-        alterLoggers(context, resource.resourceName, operationsOf(resource), request.validateOnly)
-      }
-      if (resource.resourceType === ConfigResourceType.broker) checkOwn(context, resource, operationsOf(resource))
-    },
+    preprocess: (resource) => preprocessIncremental(context, resource, request.validateOnly),
     isMalformed: (resource) =>
       operationsOf(resource).some(
         ({ operation, value }) => operation < 0 || operation > 3 || (operation > 1 && value === null),
@@ -66,22 +63,50 @@ export function alterConfigs(
   request: AlterConfigsRequest,
   kind: 'broker' | 'controller',
 ): Decision<ResourceResult[]> {
-  return decide(context, request.resources, request.validateOnly, {
+  return decide(request.resources, request.validateOnly, {
     kind,
-    preprocess: (resource) => {
-      checkConfigs(resource.configs, resource.configs)
-      if (resource.resourceType === ConfigResourceType.brokerLogger) throw unknownType(resource.resourceType)
-      if (resource.resourceType !== ConfigResourceType.broker) return
-      checkNodeId(context, resource.resourceName)
-      const values = new Map(resource.configs.map(({ name, value }) => [name, value ?? '']))
-      checkBrokerConfigs(context, values, resource.resourceName)
-    },
+    preprocess: (resource) => preprocessReplacement(context, resource),
     isMalformed: () => false,
     recordsOf: (resource) => {
       const settings = new Map(resource.configs.map(({ name, value }) => [name, value]))
       return replacementRecords(context, resourceOf(resource), settings)
     },
   })
+}
+
+/** What a broker says itself of an IncrementalAlterConfigs; the other resources are for the controller. */
+export function screenIncremental(
+  checks: BrokerChecks,
+  { resources, validateOnly }: IncrementalAlterConfigsRequest,
+): Map<Incremental, Outcome> {
+  return screen(resources, 'broker', (resource) => preprocessIncremental(checks, resource, validateOnly))
+}
+
+/** The same of an AlterConfigs. */
+export function screenReplacement(checks: BrokerChecks, { resources }: AlterConfigsRequest): Map<Replacement, Outcome> {
+  return screen(resources, 'broker', (resource) => preprocessReplacement(checks, resource))
+}
+
+function operationsOf(resource: Incremental): ConfigOperation[] {
+  return resource.configs.map(({ name, configOperation, value }) => ({ name, operation: configOperation, value }))
+}
+
+function preprocessIncremental(checks: BrokerChecks, resource: Incremental, validateOnly: boolean): void {
+  const values = resource.configs.filter(({ configOperation }) => configOperation !== OperationType.delete)
+  checkConfigs(resource.configs, values)
+  if (resource.resourceType === ConfigResourceType.brokerLogger) {
+    alterLoggers(checks, resource.resourceName, operationsOf(resource), validateOnly)
+  }
+  if (resource.resourceType === ConfigResourceType.broker) checkOwn(checks, resource, operationsOf(resource))
+}
+
+function preprocessReplacement(checks: BrokerChecks, resource: Replacement): void {
+  checkConfigs(resource.configs, resource.configs)
+  if (resource.resourceType === ConfigResourceType.brokerLogger) throw unknownType(resource.resourceType)
+  if (resource.resourceType !== ConfigResourceType.broker) return
+  checkNodeId(checks, resource.resourceName)
+  const values = new Map(resource.configs.map(({ name, value }) => [name, value ?? '']))
+  checkBrokerConfigs(checks, values, resource.resourceName)
 }
 
 interface Steps<R> {
@@ -92,23 +117,32 @@ interface Steps<R> {
   readonly recordsOf: (resource: R) => MetadataRecord[]
 }
 
-function decide<R extends Resource>(
-  _context: DecisionContext,
+/** Why a resource is refused before anything is decided, or that there is nothing to be decided. */
+function screen<R extends Resource>(
   resources: readonly R[],
-  validateOnly: boolean,
-  steps: Steps<R>,
-): Decision<ResourceResult[]> {
+  kind: 'broker' | 'controller',
+  preprocess: (resource: R) => void,
+): Map<R, Outcome> {
   const outcomes = new Map<R, Outcome>()
   const counts = new Map<string, number>()
   for (const resource of resources) counts.set(keyOf(resource), (counts.get(keyOf(resource)) ?? 0) + 1)
   for (const resource of resources) {
     const isDuplicate = counts.get(keyOf(resource))! > 1
-    const check = steps.kind === 'broker' ? checkAtBroker : checkAtController
-    const outcome = outcomeOf(() => check(resource, isDuplicate, steps.preprocess))
+    const check = kind === 'broker' ? checkAtBroker : checkAtController
+    const outcome = outcomeOf(() => check(resource, isDuplicate, preprocess))
     // What there is to do for loggers has been done.
-    const isDone = steps.kind === 'broker' && resource.resourceType === ConfigResourceType.brokerLogger
+    const isDone = kind === 'broker' && resource.resourceType === ConfigResourceType.brokerLogger
     if (outcome !== OK || isDone) outcomes.set(resource, outcome)
   }
+  return outcomes
+}
+
+function decide<R extends Resource>(
+  resources: readonly R[],
+  validateOnly: boolean,
+  steps: Steps<R>,
+): Decision<ResourceResult[]> {
+  const outcomes = screen(resources, steps.kind, steps.preprocess)
   const remaining = resources.filter((resource) => !outcomes.has(resource))
   const records: MetadataRecord[] = []
   const areMalformed = remaining.some(steps.isMalformed)
@@ -175,7 +209,7 @@ function checkConfigs(configs: Resource['configs'], values: Resource['configs'])
   if (nulls.length > 0) throw new Refusal('INVALID_REQUEST', `Null value not supported for : ${nulls.join(', ')}`)
 }
 
-function checkNodeId({ nodeId }: DecisionContext, name: string): void {
+function checkNodeId({ nodeId }: BrokerChecks, name: string): void {
   if (name === '') return
   const id = parseId(name)
   if (id === undefined) throw new Refusal('INVALID_REQUEST', `Node id must be an integer, but it is: ${name}`)
@@ -189,7 +223,7 @@ function checkNodeId({ nodeId }: DecisionContext, name: string): void {
  * everything; 'root' is its name.
  */
 function alterLoggers(
-  { nodeId, logger }: DecisionContext,
+  { nodeId, logger }: BrokerChecks,
   name: string,
   operations: readonly ConfigOperation[],
   validateOnly: boolean,
@@ -225,7 +259,7 @@ function levelOf({ name, operation, value }: ConfigOperation): LogLevel {
   )
 }
 
-function checkOwn(context: DecisionContext, resource: Resource, operations: readonly ConfigOperation[]): void {
+function checkOwn(context: BrokerChecks, resource: Resource, operations: readonly ConfigOperation[]): void {
   checkNodeId(context, resource.resourceName)
   const current = context.head.configs.of(ConfigResourceType.broker, resource.resourceName)
   const values = new Map(current)
@@ -253,7 +287,7 @@ function changedList(name: string, operation: number, value: string, current: st
   return old.filter((part) => !parts.includes(part)).join(',')
 }
 
-function checkBrokerConfigs(context: DecisionContext, values: ReadonlyMap<string, string>, name: string): void {
+function checkBrokerConfigs(context: BrokerChecks, values: ReadonlyMap<string, string>, name: string): void {
   try {
     checkDynamicConfigs(values, name !== '', context.config)
   } catch (error) {

@@ -33,8 +33,7 @@ function senderOf(
   if (name === null || name === undefined) return errors.PRINCIPAL_DESERIALIZATION_FAILURE
   const remoteAddress = addressOf(address)
   if (remoteAddress === undefined) return errors.INVALID_REQUEST
-  // The broker's client asked a broker, and what it asked for is looked at as there.
-  return detachedConnection(listenerName, 'broker', name, remoteAddress)
+  return detachedConnection(listenerName, 'controller', name, remoteAddress)
 }
 
 function readPrincipal(bytes: Buffer): string | undefined {
@@ -49,8 +48,8 @@ function readPrincipal(bytes: Buffer): string | undefined {
 function faultOf(frame: Buffer, { apis }: Services): KafkaError | undefined {
   try {
     const { apiKey, apiVersion } = decodeRequestHeader(frame)
-    const served = apis.of(apiKey, 'broker')
-    if (served?.isForwarded !== true) return errors.INVALID_REQUEST
+    const served = apis.of(apiKey, 'controller')
+    if (served === undefined || served.forwarded === 'no') return errors.INVALID_REQUEST
     return includesVersion(served.versions, apiVersion) ? undefined : errors.UNSUPPORTED_VERSION
   } catch (error) {
     if (error instanceof DecodeError) return errors.UNSUPPORTED_VERSION

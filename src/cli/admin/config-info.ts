@@ -98,9 +98,11 @@ export async function alterConfigs(
       configs: configs.map((config) => ({ ...config, configOperation: config.value === null ? DELETE : SET })),
     })),
   })
-  // The loggers of a broker are its own; all else is for the controller, to which every broker passes it on.
-  const own = changes.filter(({ kind }) => kind === 'broker-loggers')
-  const others = changes.filter(({ kind }) => kind !== 'broker-loggers')
+  // A broker takes its own configs and those of its loggers only; all else may be asked of any, which passes it on.
+  const isOwn = ({ kind, name }: (typeof changes)[number]) =>
+    kind === 'broker-loggers' || (kind === 'brokers' && name !== '')
+  const own = changes.filter(isOwn)
+  const others = changes.filter((change) => !isOwn(change))
   const answers = others.length === 0 ? [] : [await admin.controller(apis.IncrementalAlterConfigs, body(others))]
   for (const change of own) {
     answers.push(await admin.broker(Number(change.name), apis.IncrementalAlterConfigs, body([change])))
