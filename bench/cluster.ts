@@ -187,13 +187,20 @@ async function measureMany(kind: NodeKind, count: number): Promise<Figures> {
 }
 
 async function measure(kind: NodeKind, totalBytes: number, partitions: number): Promise<Figures> {
-  return {
-    ...(await measureProduce(kind, totalBytes)),
-    ...(await measureScale(kind, totalBytes)),
-    ...(await measureFailover(kind)),
-    ...(await measureRestart(kind)),
-    ...(await measureMany(kind, partitions)),
+  const parts = [
+    () => measureProduce(kind, totalBytes),
+    () => measureScale(kind, totalBytes),
+    () => measureFailover(kind),
+    () => measureRestart(kind),
+    () => measureMany(kind, partitions),
+  ]
+  const figures: Figures = {}
+  for (const part of parts) {
+    const found = await part()
+    for (const [label, value] of Object.entries(found)) console.error(`${kind}: ${label}: ${value.toFixed(1)}`)
+    Object.assign(figures, found)
   }
+  return figures
 }
 
 const totalBytes = Number(process.argv[2] ?? 1) * GB
