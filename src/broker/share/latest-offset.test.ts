@@ -7,7 +7,7 @@ import { latestOffset } from './latest-offset.ts'
 const TOPIC_ID = 'AAAAAAAAAAAAAAAAAAAAAQ'
 
 /** This is broker 1; the leader answers `answer`. */
-function ask(leader: number, answer: unknown) {
+function ask(leader: number, answer: unknown, here: object = {}) {
   const image = new MetadataImage()
   image.topics.add('topic', TOPIC_ID)
   const state = { topicId: TOPIC_ID, partition: 0, leader }
@@ -17,7 +17,8 @@ function ask(leader: number, answer: unknown) {
     if (answer instanceof Error) throw answer
     return { version: 1, response: { topics: [{ name: 'topic', partitions: [answer] }] } }
   }
-  const replicas = { get: () => ({ log: { highWatermark: 7 } }) }
+  const partition = { isLeader: true, isEndUnknown: false, log: { highWatermark: 7 }, ...here }
+  const replicas = { get: () => partition }
   const services = { image, nodeId: 1, replicas, brokerLinks: { questions: { request } } }
   return latestOffset('topic', 0, services as unknown as Parameters<typeof latestOffset>[2])
 }
@@ -36,4 +37,9 @@ test.each([
   ['a broker that says nothing of it', 2, undefined, errors.UNKNOWN_SERVER_ERROR],
 ])('led by %s', async (_, leader, answer, expected) => {
   expect(await ask(leader, answer)).toEqual(expected)
+})
+
+test('KIP-207: who has just been elected does not know yet where what is committed ends', async () => {
+  expect(await ask(1, undefined, { isEndUnknown: true })).toBe(errors.OFFSET_NOT_AVAILABLE)
+  expect(await ask(1, undefined, { isLeader: false })).toBe(errors.NOT_LEADER_OR_FOLLOWER)
 })

@@ -1,6 +1,7 @@
 import { apis } from '../../protocol/api-keys.ts'
 import { errorOfCode, errors, type KafkaError } from '../../protocol/errors.ts'
 import { RequestError } from '../../replication/channel/node-client.ts'
+import type { Partition } from '../../replication/partition.ts'
 import type { Services } from '../types.ts'
 
 const CONSUMER = -1
@@ -17,7 +18,7 @@ export async function latestOffset(
   { image, nodeId, replicas, brokerLinks }: Pick<Services, 'image' | 'nodeId' | 'replicas' | 'brokerLinks'>,
 ): Promise<number | KafkaError> {
   const leader = image.topics.partition(topic, partition)?.leader ?? -1
-  if (leader === nodeId) return replicas.get(topic, partition)?.log.highWatermark ?? errors.UNKNOWN_TOPIC_OR_PARTITION
+  if (leader === nodeId) return endOf(replicas.get(topic, partition))
   if (leader < 0) return errors.LEADER_NOT_AVAILABLE
   const asked = { partitionIndex: partition, currentLeaderEpoch: ANY_EPOCH, timestamp: LATEST }
   const body = {
@@ -36,4 +37,9 @@ export async function latestOffset(
     if (error instanceof RequestError) return errors.NETWORK_EXCEPTION
     throw error
   }
+}
+
+function endOf(partition: Partition | undefined): number | KafkaError {
+  if (partition?.isLeader !== true) return errors.NOT_LEADER_OR_FOLLOWER
+  return partition.isEndUnknown ? errors.OFFSET_NOT_AVAILABLE : partition.log.highWatermark
 }

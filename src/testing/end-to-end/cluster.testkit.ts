@@ -9,6 +9,7 @@ import { World } from '../simulation/world.ts'
 
 /** Of virtual time: for what has to happen some time. */
 const PATIENCE_MS = 60_000
+const STEP_MS = 20
 
 /** Three nodes, each broker and controller, on a network, disks and a clock of the test's; and a client. */
 export class TestCluster {
@@ -22,11 +23,18 @@ export class TestCluster {
     this.client = new Client(this.world, 'client')
   }
 
-  /** Resolves when all nodes serve. */
-  static async started(seed: number, settings: Readonly<Record<string, string>> = {}): Promise<TestCluster> {
+  /** Resolves when all nodes serve. `ownSettings`: those of one node. */
+  static async started(
+    seed: number,
+    settings: Readonly<Record<string, string>> = {},
+    ownSettings: (id: number) => Readonly<Record<string, string>> = () => ({}),
+  ): Promise<TestCluster> {
     await loadHandlers()
     const cluster = new TestCluster(seed, settings)
-    for (const node of cluster.world.nodes) node.start()
+    for (const node of cluster.world.nodes) {
+      Object.assign(node.config, ownSettings(node.id))
+      node.start()
+    }
     await cluster.until(() => cluster.world.nodes.every(({ isServing }) => isServing))
     return cluster
   }
@@ -47,9 +55,14 @@ export class TestCluster {
   }
 
   async until(isDone: () => boolean): Promise<void> {
-    const isInTime = await this.world.run(PATIENCE_MS, isDone)
-    if (this.world.failure !== undefined) throw this.world.failure
-    if (!isInTime) throw new Error('this does not come to an end')
+    const { world } = this
+    const endMs = world.time.monotonicMs() + PATIENCE_MS
+    while (!isDone()) {
+      if (world.time.monotonicMs() >= endMs) throw new Error('this does not come to an end')
+      // Where nothing is planned, the clock would go on to the end at once.
+      await world.run(STEP_MS, isDone)
+      if (world.failure !== undefined) throw world.failure
+    }
   }
 
   /** Lets the clock go on until the promise is settled. */
