@@ -120,7 +120,8 @@ export class BrokerLifecycle {
       return undefined
     } catch (error) {
       if (!(error instanceof RequestError)) throw error
-      return error.reason === 'unsupported version' ? errors.UNSUPPORTED_VERSION : errors.REQUEST_TIMED_OUT
+      const kind = error.reason === 'unsupported version' ? errors.UNSUPPORTED_VERSION : errors.REQUEST_TIMED_OUT
+      return { ...kind, message: error.message }
     }
   }
 

@@ -23,6 +23,8 @@ export interface ControllerChannelOptions {
   readonly maxResponseBytes: number
   /** Where the active controller is; undefined while nobody knows. */
   readonly leader: () => Peer | undefined
+  /** Why nobody may ever know; undefined for no reason. */
+  readonly misfit?: () => string | undefined
   /** Whether it is here. */
   readonly isHere: () => boolean
   /** Answers requests to this process. */
@@ -51,7 +53,7 @@ export class ControllerChannel implements ControllerLink {
   ): Promise<Answer<Response>> {
     const { time } = this.#options
     const deadlineMs = time.monotonicMs() + timeoutMs
-    let last = new RequestError('timed out', 'no active controller is known')
+    let last: RequestError | undefined
     while (!this.#isClosed) {
       try {
         const answer = await this.#ask(api, body, minVersion)
@@ -60,10 +62,14 @@ export class ControllerChannel implements ControllerLink {
         if (!(error instanceof RequestError) || error.reason === 'unsupported version') throw error
         last = error
       }
-      if (time.monotonicMs() + RETRY_BACKOFF_MS >= deadlineMs) throw last
+      if (time.monotonicMs() + RETRY_BACKOFF_MS >= deadlineMs) throw last ?? this.#noController()
       await new Promise<void>((resolve) => time.after(RETRY_BACKOFF_MS, resolve))
     }
     throw new RequestError('disconnected', 'the node shuts down')
+  }
+
+  #noController(): RequestError {
+    return new RequestError('timed out', this.#options.misfit?.() ?? 'no active controller is known')
   }
 
   async #ask<Request extends Message, Response extends Message>(

@@ -165,6 +165,7 @@ function controllerChannel(
     requestTimeoutMs: config.get('controller.socket.timeout.ms'),
     maxResponseBytes: config.get('socket.request.max.bytes'),
     leader: () => controller.quorum.leader,
+    misfit: () => controller.quorum.misfit,
     isHere: () => controller.isActive,
     serve,
   })

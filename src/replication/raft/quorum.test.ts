@@ -305,6 +305,28 @@ describe('a quorum of three', () => {
     await world.until(() => full.journal.records.length === 1)
   })
 
+  it('a node of another cluster is told so, once, and spoils nothing', async () => {
+    const told: string[] = []
+    const world = new World(3)
+    world.format(2)
+    for (const node of world.nodes.slice(0, 2)) await node.start()
+    await world.until(() => world.leader !== undefined)
+    const stranger = world.nodes[2]!
+    const options = {
+      ...stranger.options(),
+      clusterId: 'another',
+      logger: { ...silentLogger, error: told.push.bind(told) },
+    }
+    stranger.quorum = Quorum.open(options, serde, stranger.journal)
+    await world.time.advance(5000)
+    expect(told).toEqual([
+      expect.stringMatching(/^host-\d:9093 is of another cluster than .data, which has .* another$/),
+    ])
+    expect(stranger.quorum.misfit).toBe(told[0])
+    expect(stranger.quorum.leaderId).toBe(-1)
+    expect(stranger.quorum.logEndOffset).toBe(0)
+  })
+
   it('a leader that stops hands over at once', async () => {
     const world = new World(3)
     world.format(3)

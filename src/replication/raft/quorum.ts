@@ -62,6 +62,7 @@ export class Quorum<R = unknown> {
   #writing: Promise<void> | undefined
   /** The last write failed, which has been told. */
   #isFailing = false
+  #stranger: string | undefined
   /** What is to be written once the write under way is done: all of it in one go. */
   #unwritten: AppendEffect[] = []
   /** What waits for being committed. */
@@ -126,6 +127,11 @@ export class Quorum<R = unknown> {
 
   get leaderEpoch(): number {
     return this.#raft.epoch
+  }
+
+  /** What the operator has to put right before this node is in the quorum; undefined for nothing. */
+  get misfit(): string | undefined {
+    return this.#stranger
   }
 
   /** Where the leader is reached; undefined where that is not known. */
@@ -337,9 +343,17 @@ export class Quorum<R = unknown> {
   #send({ peer, request, requestId }: Extract<Effect, { type: 'send' }>): void {
     void this.#options.channel.send(peer, request).then((response) => {
       if (this.#closed) return
+      if (response?.error === errors.INCONSISTENT_CLUSTER_ID) this.#meetStranger(peer)
       this.#raft.answered(requestId, response, this.#nowMs())
       this.#run()
     })
+  }
+
+  #meetStranger({ host, port }: Peer): void {
+    if (this.#stranger !== undefined) return
+    const { clusterId, directory, logger } = this.#options
+    this.#stranger = `${host}:${port} is of another cluster than ${directory}, which has the cluster id ${clusterId}`
+    logger.error(this.#stranger)
   }
 
   #filled(response: RaftResponse): RaftResponse {
