@@ -236,6 +236,11 @@ export class AdminClient {
     }
   }
 
+  /** Whether brokers are asked, and not controllers. */
+  get asksBrokers(): boolean {
+    return !this.#options.viaController
+  }
+
   pause(delayMs: number): Promise<void> {
     return new Promise((resolve) => void this.#options.time.after(delayMs, resolve))
   }

@@ -52,10 +52,10 @@ export async function describeConfigs(
     resources: wanted.map((resourceName) => ({ resourceType, resourceName, configurationKeys: null })),
     includeSynonyms: true,
   })
-  const isOfBroker = (name: string) => (kind === 'brokers' || kind === 'broker-loggers') && name !== ''
-  const together = names.filter((name) => !isOfBroker(name))
+  const own = names.filter((name) => admin.asksBrokers && isOfBroker(kind, name))
+  const together = names.filter((name) => !own.includes(name))
   const answers = together.length === 0 ? [] : [await admin.any(apis.DescribeConfigs, body(together))]
-  for (const name of names.filter(isOfBroker)) {
+  for (const name of own) {
     answers.push(await admin.broker(Number(name), apis.DescribeConfigs, body([name])))
   }
   const found = new Map<string, ConfigEntry[]>(names.map((name) => [name, []]))
@@ -75,6 +75,10 @@ export async function describeConfigs(
     )
   }
   return found
+}
+
+function isOfBroker(kind: ResourceKind, name: string): boolean {
+  return (kind === 'brokers' || kind === 'broker-loggers') && name !== ''
 }
 
 /** A change of one config: its new value, or null to go back to what it is without. */
@@ -99,8 +103,7 @@ export async function alterConfigs(
     })),
   })
   // A broker takes its own configs and those of its loggers only; all else may be asked of any, which passes it on.
-  const isOwn = ({ kind, name }: (typeof changes)[number]) =>
-    kind === 'broker-loggers' || (kind === 'brokers' && name !== '')
+  const isOwn = ({ kind, name }: (typeof changes)[number]) => admin.asksBrokers && isOfBroker(kind, name)
   const own = changes.filter(isOwn)
   const others = changes.filter((change) => !isOwn(change))
   const answers = others.length === 0 ? [] : [await admin.controller(apis.IncrementalAlterConfigs, body(others))]

@@ -203,7 +203,7 @@ export async function verify(args: Arguments, world: World): Promise<Result> {
   const moves = await moveStates(admin, chosenDirectories(targets))
   const isDone = ongoing.length === 0 && moves.every(({ status }) => status !== 'in progress' && status !== 'elsewhere')
   const lifts = isDone && !args.has('preserve-throttles')
-  if (lifts) await liftThrottles(admin, targets)
+  if (lifts) await liftThrottles(world, targets)
   const text = partitions.map(({ status, replicas, ...place }) => {
     const name = partitionName(place)
     if (status === 'completed') return `Reassignment of ${name} is completed.`
@@ -246,17 +246,14 @@ async function moveStates(
   })
 }
 
-/** Nothing tells which brokers sent, so that the throttles of all are lifted. */
-async function liftThrottles(admin: AdminClient, targets: readonly Target[]): Promise<void> {
+/** Nothing tells which brokers sent, so that the throttles of all are lifted; of those at least that can be asked. */
+async function liftThrottles({ admin, warn }: World, targets: readonly Target[]): Promise<void> {
   const { brokers } = await admin.cluster()
   const registered = await admin.registeredBrokers()
-  const ids = new Set([
-    ...brokers.keys(),
-    ...targets.flatMap(({ replicas }) => replicas).filter((id) => registered.has(id)),
-  ])
+  for (const id of registered) if (!brokers.has(id)) warn(`broker ${id} is not available: its throttles stay`)
   await alterBrokers(
     admin,
-    [...ids],
+    [...brokers.keys()],
     [...BROKER_RATES, DIRECTORY_RATE].map((name) => ({ name, value: null })),
   )
   const there = new Set((await listTopics(admin)).map(({ name }) => name))
@@ -295,7 +292,7 @@ export async function cancel(args: Arguments, world: World): Promise<Result> {
   }))
   await moveAll(admin, back, wholeNumber(args, 'timeout') ?? DEFAULT_TIMEOUT_MS)
   const lifts = !args.has('preserve-throttles') && !args.has('bootstrap-controller')
-  if (lifts) await liftThrottles(admin, targets)
+  if (lifts) await liftThrottles(world, targets)
   const cancelled = active.map(({ topic, partition }) => ({ topic, partition }))
   return {
     json: { cancelled, cancelledMoves: moving.map(({ topic, partition, broker }) => ({ topic, partition, broker })) },
