@@ -13,6 +13,8 @@ export interface StagedAppend {
   readonly undoCount: number
   readonly aborted: readonly AbortedTxn[]
   readonly mustSync: boolean
+  /** It comes from a leader: readers are there, and seldom here. */
+  readonly isReplicated: boolean
   /** Settled once the append is written, or has failed. */
   readonly outcome: Promise<AppendInfo>
   readonly resolve: (info: AppendInfo) => void

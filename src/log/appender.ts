@@ -99,7 +99,9 @@ export class Appender {
     const mustSync = options.origin === 'raft' || this.#unflushedRecords >= state.config.flushMessages
     if (mustSync) this.#unflushedRecords = 0
     const undoCount = state.producers.mark - mark
-    const append = { segment, buffers, sizeBytes, nextOffset, info, undoCount, aborted, mustSync, ...deferred() }
+    const isReplicated = options.origin === 'replication'
+    const staged = { segment, buffers, sizeBytes, nextOffset, info, undoCount, aborted, mustSync, isReplicated }
+    const append = { ...staged, ...deferred() }
     this.queue.push(append)
     return append.outcome
   }
@@ -207,14 +209,14 @@ export class Appender {
     return false
   }
 
-  #addToIndex({ segment, buffers, aborted }: StagedAppend): void {
+  #addToIndex({ segment, buffers, aborted, isReplicated }: StagedAppend): void {
     const { config, tail } = this.#state
     for (const buffer of buffers) {
       const baseOffset = view.moveTo(buffer, 0).baseOffset
       for (let at = 0; at < buffer.length; at = view.end) {
         segment.addBatch(view.moveTo(buffer, at), config.indexIntervalBytes)
       }
-      tail.add(baseOffset, view.nextOffset, buffer)
+      tail.add(baseOffset, view.nextOffset, buffer, isReplicated)
     }
     if (aborted.length === 0) return
     for (const entry of aborted) segment.txnIndex.append(entry)

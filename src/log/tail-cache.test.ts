@@ -56,4 +56,21 @@ describe('the tail cache', () => {
     for (let offset = 0; offset < 100; offset++) cache.add(offset, offset + 1, chunk(offset, 10))
     expect(cache.read(0, 100, 2 ** 20, true).records).toHaveLength(1)
   })
+
+  it('of a follower keeps no large slice of an answer, which would have to be copied, nor a gap', () => {
+    const small = 1000
+    const large = 70_000
+    const cache = new TailCache(1_000_000, new TailBudget(1_000_000))
+    const slice = (offset: number, sizeBytes: number) => {
+      const batch = chunk(offset, sizeBytes)
+      return Buffer.concat([batch, Buffer.alloc(batch.length * 3)]).subarray(0, batch.length)
+    }
+    cache.add(0, 1, slice(0, small), true)
+    expect(cache.fromOffset).toBe(0)
+    cache.add(1, 2, slice(1, large), true)
+    expect(cache.fromOffset).toBe(2)
+    cache.add(2, 3, chunk(2, large), true)
+    cache.add(3, 4, slice(3, large))
+    expect(cache.read(2, 4, 1_000_000, true).nextOffset).toBe(4)
+  })
 })

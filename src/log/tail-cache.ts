@@ -13,6 +13,9 @@ interface Chunk {
 /** The objects around a chunk. */
 const CHUNK_OVERHEAD_BYTES = 200
 
+/** Copying more than this out of leaders' answers costs a follower half as much as all the rest of its work. */
+const MAX_CHEAP_COPY_BYTES = 64 * 1024
+
 const MAX_SMALL_PIECES = 8
 const SMALL_PIECE_BYTES = 2048
 
@@ -82,9 +85,13 @@ export class TailCache {
     this.#fromOffset = offset
   }
 
-  /** Adds batches that follow on what is here. */
-  add(baseOffset: number, nextOffset: number, bytes: Buffer): void {
-    if (bytes.length > this.#capacityBytes) {
+  /**
+   * Adds batches that follow on what is here. `isSeldomRead`: what would cost much to keep is not kept, nor what came
+   * before it.
+   */
+  add(baseOffset: number, nextOffset: number, bytes: Buffer, isSeldomRead = false): void {
+    const isCostly = isSeldomRead && bytes.length > MAX_CHEAP_COPY_BYTES && mustCopy(bytes)
+    if (isCostly || bytes.length > this.#capacityBytes) {
       this.restart(nextOffset)
       return
     }
@@ -166,9 +173,13 @@ function joinIfSmall(records: Buffer[], sizeBytes: number): Buffer[] {
   return areSmall ? [Buffer.concat(records, sizeBytes)] : records
 }
 
-/** A small slice would keep the whole buffer that it was cut from: it is copied out. */
+/** A small slice would keep the whole buffer that it was cut from. */
+function mustCopy(bytes: Buffer): boolean {
+  return bytes.length * 2 < bytes.buffer.byteLength
+}
+
 function compact(bytes: Buffer): Buffer {
-  if (bytes.length * 2 >= bytes.buffer.byteLength) return bytes
+  if (!mustCopy(bytes)) return bytes
   const copy = Buffer.allocUnsafeSlow(bytes.length)
   bytes.copy(copy)
   return copy

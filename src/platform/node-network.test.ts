@@ -50,10 +50,13 @@ class Collector implements ConnectionHandler {
   }
 }
 
-async function pair(server: Collector, beforeHandle: (connection: Connection) => void = () => {}) {
+async function pair(
+  server: Collector,
+  beforeHandle: (connection: Connection) => void = () => {},
+  client = new Collector(),
+) {
   const network = new NodeNetwork()
   let accepted: Connection | undefined
-  const client = new Collector()
   const listening = await network.listen(LOOPBACK, (connection) => {
     accepted = connection
     beforeHandle(connection)
@@ -120,6 +123,25 @@ it('reads straight into the buffers that a handler offers', async () => {
   const offered = new Set(server.offered.map(({ buffer }) => buffer))
   expect(server.chunks.every(({ buffer }) => offered.has(buffer))).toBe(true)
   connection.destroy()
+  await listening.close()
+})
+
+it('reads answers straight into the buffers that a client offers', async () => {
+  const server = new Collector()
+  const client = new Collector(64)
+  const { listening, connection, accepted } = await pair(server, undefined, client)
+  accepted.write([Buffer.alloc(500, 1)])
+  await client.until(() => client.received.length === 500)
+  const offered = new Set(client.offered.map(({ buffer }) => buffer))
+  const chunks = client.chunks.filter(({ length }) => length > 0)
+  expect(chunks.every(({ buffer }) => offered.has(buffer))).toBe(true)
+  connection.pause()
+  connection.resume()
+  accepted.write([Buffer.from('more')])
+  await client.until(() => client.received.length === 504)
+  accepted.end()
+  await client.until(() => client.isClosed)
+  expect(client.closedWith).toBeUndefined()
   await listening.close()
 })
 

@@ -1,4 +1,4 @@
-import { connect, createServer, type Server, Socket, type SocketConstructorOpts } from 'node:net'
+import { connect, createServer, type OnReadOpts, type Server, Socket, type SocketConstructorOpts } from 'node:net'
 import type { Connection, ConnectionHandler, Listener, Network } from './network.ts'
 
 /** What Node reads and writes with, beneath a Socket. */
@@ -82,8 +82,14 @@ function readingInto(accepted: Socket, handler: ConnectionHandler): Socket | und
   if (handler.room === undefined || accepted.connecting || typeof handle?.useUserBuffer !== 'function') return undefined
   owner._handle = null
   accepted.destroy()
+  return new Socket({ handle, onread: onReadOf(handler), pauseOnCreate: true } as unknown as SocketConstructorOpts)
+}
+
+/** Has a socket read into the handler's buffers; its `data` events then never come. */
+function onReadOf(handler: ConnectionHandler): OnReadOpts | undefined {
+  if (handler.room === undefined) return undefined
   let target: Buffer = Buffer.alloc(0)
-  const onread = {
+  return {
     buffer: () => {
       target = handler.room!()
       return target
@@ -93,7 +99,6 @@ function readingInto(accepted: Socket, handler: ConnectionHandler): Socket | und
       return true
     },
   }
-  return new Socket({ handle, onread, pauseOnCreate: true } as unknown as SocketConstructorOpts)
 }
 
 class NodeListener implements Listener {
@@ -133,7 +138,8 @@ export class NodeNetwork implements Network {
   }
 
   connect(address: { host: string; port: number }, handler: ConnectionHandler): Connection {
-    const connection = new NodeConnection(connect({ ...address, noDelay: true }))
+    const onread = onReadOf(handler)
+    const connection = new NodeConnection(connect({ ...address, noDelay: true, ...(onread && { onread }) }))
     connection.handle(handler)
     return connection
   }

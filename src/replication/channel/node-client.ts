@@ -105,11 +105,13 @@ export class NodeClient {
 
   #connect(): void {
     const { network, host, port, maxResponseBytes } = this.#options
-    this.#decoder = new FrameDecoder(maxResponseBytes)
+    const decoder = new FrameDecoder(maxResponseBytes)
+    this.#decoder = decoder
     const connection = network.connect(
       { host, port },
       {
         data: (chunk) => this.#take(connection, chunk),
+        room: () => decoder.room(),
         drained() {},
         connected: () => this.#askVersions(FIRST_VERSION),
         closed: (error) => {
