@@ -110,6 +110,11 @@ class Brokers {
     await this.#probe.send('DescribeTopicPartitions', 0, { topics, responsePartitionLimit: 100 })
   }
 
+  /** Apache Kafka cannot unregister brokers that it has down as eligible for a topic that is gone. */
+  keepTopics(): void {
+    this.#topics.length = 0
+  }
+
   async leave(): Promise<void> {
     await this.controller.quietly('DeleteTopics', 5, { topicNames: this.#topics, timeoutMs: 10_000 })
     for (const brokerId of this.epochs.keys()) await this.#probe.quietly('UnregisterBroker', 0, { brokerId })
@@ -196,6 +201,26 @@ export const partitionScenarios: readonly Scenario[] = [
       await alter(A, [A, B, C])
       await brokers.unfence(C)
       await alter(A, [A, B, C])
+    }),
+  },
+  {
+    title: 'nobody is eligible any longer when min.insync.replicas is another',
+    api: 'AlterPartition',
+    listener: 'controller',
+    from: 3,
+    run: onBrokers(async (brokers, version) => {
+      const { name, topicId } = await brokers.topic('', [[A, B, C]], { 'min.insync.replicas': '2' })
+      const { state, alter } = alterations(brokers, version, topicId)
+      await alter(A, [A])
+      await brokers.look()
+      const configs = [{ name: 'min.insync.replicas', configOperation: 0, value: '1' }]
+      const resources = [{ resourceType: 2, resourceName: name, configs }]
+      await brokers.ask('IncrementalAlterConfigs', 1, { resources, validateOnly: false })
+      await alter(A, [A, B])
+      state.partitionEpoch++
+      await alter(A, [A, B])
+      await brokers.look()
+      brokers.keepTopics()
     }),
   },
   {
