@@ -90,7 +90,9 @@ function withSymbols(text: string, symbols: ReadonlyMap<string | number, string>
   let result = text
   for (const [value, symbol] of symbols) {
     if (typeof value === 'string' && value.length > 3) result = result.replaceAll(value, symbol)
-    else if (typeof value === 'number' && value > 9999) result = result.replaceAll(String(value), symbol)
+    else if (typeof value === 'number' && value > 9999) {
+      result = result.replaceAll(new RegExp(`(?<!\\d)${value}(?!\\d)`, 'g'), symbol)
+    }
   }
   return result
 }

@@ -47,6 +47,21 @@ describe('incrementalAlterConfigs', () => {
     expect(controller.image.configs.of(TOPIC, 't').size).toBe(0)
   })
 
+  it('a controller takes no directories that their broker has not checked (KIP-1066)', async () => {
+    const controller = await new ControllerWorld({ 'log.dirs': '/data,/more' }).open()
+    const set = async (kind: 'broker' | 'controller', value: string) => {
+      const request = one(BROKER, '1', ['cordoned.log.dirs', SET, value])
+      const [result] = await controller.incrementalAlterConfigs(request, kind)
+      return outcome(result!)[0]
+    }
+    expect(await set('controller', '/data')).toBe('INVALID_CONFIG')
+    expect(await set('broker', '/data,/more')).toBe('NONE')
+    expect(await set('controller', '/data, /more')).toBe('NONE')
+    expect(await set('controller', '/more')).toBe('NONE')
+    expect(await set('controller', '/data')).toBe('INVALID_CONFIG')
+    expect(await set('controller', '')).toBe('NONE')
+  })
+
   it('puts dynamic broker configs in force before it answers', async () => {
     const world = new ControllerWorld()
     const controller = await world.open()

@@ -8,7 +8,14 @@ import { LOG_LEVELS, type LogLevel } from '../platform/logger.ts'
 import { errors } from '../protocol/errors.ts'
 import type { AlterConfigsRequest } from '../protocol/messages/alter-configs.ts'
 import type { IncrementalAlterConfigsRequest } from '../protocol/messages/incremental-alter-configs.ts'
-import { type ConfigOperation, configRecords, OperationType, parseId, replacementRecords } from './config-changes.ts'
+import {
+  CORDONED,
+  type ConfigOperation,
+  configRecords,
+  OperationType,
+  parseId,
+  replacementRecords,
+} from './config-changes.ts'
 import {
   checkRecordCount,
   type Decision,
@@ -53,7 +60,10 @@ export function incrementalAlterConfigs(
       operationsOf(resource).some(
         ({ operation, value }) => operation < 0 || operation > 3 || (operation > 1 && value === null),
       ),
-    recordsOf: (resource) => configRecords(context, resourceOf(resource), lastOfEach(operationsOf(resource)), false),
+    recordsOf: (resource) => {
+      const records = configRecords(context, resourceOf(resource), lastOfEach(operationsOf(resource)), false)
+      return checkedPaths(context, kind, records)
+    },
   })
 }
 
@@ -69,7 +79,7 @@ export function alterConfigs(
     isMalformed: () => false,
     recordsOf: (resource) => {
       const settings = new Map(resource.configs.map(({ name, value }) => [name, value]))
-      return replacementRecords(context, resourceOf(resource), settings)
+      return checkedPaths(context, kind, replacementRecords(context, resourceOf(resource), settings))
     },
   })
 }
@@ -182,6 +192,27 @@ function checkAtController(resource: Resource, isDuplicate: boolean): void {
     throw new Refusal('UNSUPPORTED_VERSION', `Unknown resource type ${resourceType}.`)
   }
   if (isDuplicate) throw new Refusal('INVALID_REQUEST', 'Duplicate resource.')
+}
+
+/** A broker checks the paths of its own directories; a controller knows only those that have been checked before. */
+function checkedPaths(
+  { head }: DecisionContext,
+  kind: 'broker' | 'controller',
+  records: MetadataRecord[],
+): MetadataRecord[] {
+  for (const record of kind === 'controller' ? records : []) {
+    if (record.name !== 'Config' || record.value.name !== CORDONED) continue
+    const { resourceType, resourceName, value } = record.value
+    const known = pathsOf(head.configs.of(resourceType, resourceName).get(CORDONED))
+    if (pathsOf(value).every((path) => known.includes(path))) continue
+    const text = `When updating ${CORDONED} via controllers, the new value must be a subset of the current one.`
+    throw new Refusal('INVALID_CONFIG', text)
+  }
+  return records
+}
+
+function pathsOf(list: string | null | undefined): string[] {
+  return list?.trim() ? list.split(',').map((path) => path.trim()) : []
 }
 
 function unknownType(type: number): Refusal {

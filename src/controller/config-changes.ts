@@ -36,7 +36,7 @@ interface Change {
 }
 
 const MIN_ISR = 'min.insync.replicas'
-const CORDONED = 'cordoned.log.dirs'
+export const CORDONED = 'cordoned.log.dirs'
 const MAX_VALUE_LENGTH = 0x7fff
 /** The metadata.version from which log directories can be cordoned. */
 const CORDONED_LEVEL = 30

@@ -274,9 +274,18 @@ export const controllerScenarios: readonly Scenario[] = [
       }
       const look = () => probe.send('DescribeLogDirs', version, { topics: [{ topic: name, partitions: [0] }] })
       await look()
+      const setAtController = (value: string, note: string) => {
+        const resources = [
+          { resourceType: 4, resourceName: '1', configs: [{ name: 'cordoned.log.dirs', configOperation: 0, value }] },
+        ]
+        return probe.toController().send('IncrementalAlterConfigs', 1, { resources, validateOnly: true }, note)
+      }
       await set('/nowhere')
+      await setAtController('*', 'what a controller cannot check')
       await set('*')
       await look()
+      await setAtController('*', 'what was checked before')
+      await setAtController('', 'none')
       await untilIt(false)
       await probe.send('CreateTopics', 6, create)
       const dirs = [{ path: probe.broker.dataDir, topics: [{ name, partitions: [0] }] }]
