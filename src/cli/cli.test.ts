@@ -125,7 +125,9 @@ describe('the properties of a start', () => {
 
 describe('exit codes', () => {
   test('0 for help and version', async () => {
-    expect((await ottla(['--help'])).out).toContain('ottla dev [--port N]')
+    for (const args of [['--help'], ['start', '--help'], ['storage', 'format', '-h']]) {
+      expect(await ottla(args)).toMatchObject({ code: 0, out: expect.stringContaining('ottla dev [--port N]') })
+    }
     expect(await ottla(['--version'])).toMatchObject({ code: 0, out: expect.stringMatching(/^ottla \d+\.\d+\.\d+/) })
   })
 

@@ -27,9 +27,22 @@ function describeFailure(error: unknown): string {
   return error.stack ?? error.message
 }
 
+/** The commands that the general help tells all of. */
+const NODE_COMMANDS = ['start', 'dev', 'storage', 'kafka-storage']
+
+function isHelp(word: string): boolean {
+  return word === '--help' || word === '-h'
+}
+
+function help(console: Console): number {
+  for (const line of HELP) console.out(line)
+  return 0
+}
+
 // Each command is loaded when it is asked for: a start must not pay for the others.
 async function dispatch(args: readonly string[], console: Console): Promise<number> {
   const [command, ...rest] = args
+  if (command !== undefined && NODE_COMMANDS.includes(command) && rest.some(isHelp)) return help(console)
   switch (command) {
     case 'start':
       return (await import('./start.ts')).start(rest, console)
@@ -45,8 +58,7 @@ async function dispatch(args: readonly string[], console: Console): Promise<numb
     case '--help':
     case '-h':
     case 'help':
-      for (const line of HELP) console.out(line)
-      return 0
+      return help(console)
     case undefined:
       throw new UsageError('no command given')
     default: {

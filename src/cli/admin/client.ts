@@ -143,7 +143,7 @@ export class AdminClient {
     } catch (error) {
       if (!(error instanceof RequestError)) throw error
       if (error.reason === 'unsupported version') throw unsupported(api)
-      throw new CommandError(`${who} does not answer: ${error.message}`)
+      throw new UnreachableError(`${who} does not answer: ${error.message}`)
     }
   }
 
@@ -220,7 +220,7 @@ export class AdminClient {
     }
   }
 
-  /** Repeats what fails with an error that passes, until the time for an operation is over. */
+  /** Repeats what fails with an error that passes, or where a broker does not answer, until the time for an operation is over. */
   async retrying<T>(operation: () => Promise<T>): Promise<T> {
     const { time, apiTimeoutMs, retryBackoffMs } = this.#options
     const deadlineMs = time.monotonicMs() + apiTimeoutMs
@@ -228,7 +228,7 @@ export class AdminClient {
       try {
         return await operation()
       } catch (error) {
-        const passes = error instanceof AdminError && PASSING.has(error.error)
+        const passes = error instanceof UnreachableError || (error instanceof AdminError && PASSING.has(error.error))
         if (!passes || time.monotonicMs() + retryBackoffMs > deadlineMs) throw error
         await this.pause(retryBackoffMs)
         this.#cluster = undefined
@@ -279,6 +279,9 @@ export class AdminClient {
 
 /** The broker does not know the API, or not in a version that is needed. */
 export class UnsupportedError extends CommandError {}
+
+/** A broker that the cluster told of does not answer: it may have died since, and what it did is done by another soon. */
+class UnreachableError extends CommandError {}
 
 function unsupported(api: Api): UnsupportedError {
   return new UnsupportedError(`the broker does not serve ${api.name} in a version that this command needs`)
