@@ -19,12 +19,14 @@ class World {
   readonly offline: string[] = []
   readonly cordoned: string[] = []
   registrationErrors: number[] = []
+  isSilent = false
   heartbeat: () => Body = () => ({ errorCode: 0, isCaughtUp: true, isFenced: false, shouldShutDown: false })
   #epoch = 10
 
   readonly link = {
     request: async (api: Api, body: (version: number) => unknown) => {
       this.asked.push([api.name, body(2) as Body])
+      if (this.isSilent) throw new RequestError('timed out', 'nobody')
       const response = (api as unknown) === apis.BrokerRegistration ? this.#register() : this.heartbeat()
       return { version: 2, response }
     },
@@ -132,6 +134,21 @@ describe('the life of a broker (KIP-631)', () => {
     const outdated = watched(twin.lifecycle.register())
     await twin.time.advance(61_000)
     expect(outdated.state).toContain('DUPLICATE_BROKER_REGISTRATION')
+  })
+
+  test('the reason that a controller gave is told, also if the last try had no answer', async () => {
+    const world = new World()
+    world.registrationErrors = new Array(1000).fill(errors.DUPLICATE_BROKER_REGISTRATION.code)
+    const refused = watched(world.lifecycle.register())
+    await world.time.advance(50_000)
+    world.isSilent = true
+    await world.time.advance(11_000)
+    expect(refused.state).toContain('DUPLICATE_BROKER_REGISTRATION')
+    const lonely = new World()
+    lonely.isSilent = true
+    const unheard = watched(lonely.lifecycle.register())
+    await lonely.time.advance(61_000)
+    expect(unheard.state).toContain('REQUEST_TIMED_OUT (nobody)')
   })
 
   test('registers again when the controller knows it no more', async () => {

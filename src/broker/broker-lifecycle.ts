@@ -25,6 +25,12 @@ const FINAL_REFUSALS: readonly number[] = [
   errors.UNSUPPORTED_VERSION.code,
 ]
 
+interface Refusal {
+  readonly code: number
+  readonly name: string
+  readonly message: string
+}
+
 export interface BrokerLifecycleOptions {
   readonly nodeId: number
   readonly clusterId: string
@@ -88,11 +94,14 @@ export class BrokerLifecycle {
   async register(): Promise<void> {
     const { time, registrationTimeoutMs, nodeId } = this.#options
     const deadlineMs = time.monotonicMs() + registrationTimeoutMs
+    let why: Refusal | undefined
     for (;;) {
       const refusal = await this.#tryToRegister(Math.max(1, deadlineMs - time.monotonicMs()))
       if (refusal === undefined || this.#isClosed) break
+      // The last try has no time for an answer.
+      if (why === undefined || refusal.code !== errors.REQUEST_TIMED_OUT.code) why = refusal
       if (FINAL_REFUSALS.includes(refusal.code) || time.monotonicMs() + RETRY_MS >= deadlineMs) {
-        throw new StartupError(`The cluster does not accept broker ${nodeId}: ${refusal.name} (${refusal.message})`)
+        throw new StartupError(`The cluster does not accept broker ${nodeId}: ${why.name} (${why.message})`)
       }
       await this.#sleep(RETRY_MS)
     }
@@ -101,7 +110,7 @@ export class BrokerLifecycle {
   }
 
   /** undefined when it is done. */
-  async #tryToRegister(timeoutMs: number) {
+  async #tryToRegister(timeoutMs: number): Promise<Refusal | undefined> {
     const { link, nodeId, clusterId, endPoints, rack, directories, previousBrokerEpoch } = this.#options
     const body = () => ({
       brokerId: nodeId,

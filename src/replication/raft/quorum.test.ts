@@ -327,6 +327,23 @@ describe('a quorum of three', () => {
     expect(stranger.quorum.logEndOffset).toBe(0)
   })
 
+  it('a node with the id of the leader is told so, once', async () => {
+    const told: string[] = []
+    const world = new World(3)
+    world.format(2)
+    for (const node of world.nodes.slice(0, 2)) await node.start()
+    await world.until(() => world.leader !== undefined)
+    const double = world.nodes[2]!
+    const { id, quorum } = world.leader!
+    const own = { nodeId: id, canVote: false, bootstrapPeers: [{ id: -1, host: `host-${id}`, port: 9093 }] }
+    const options = { ...double.options(), ...own, logger: { ...silentLogger, error: told.push.bind(told) } }
+    double.quorum = Quorum.open(options, serde, double.journal)
+    await world.time.advance(5000)
+    expect(told).toEqual([`host-${id}:9093 knows another node ${id}, or this one before it lost its disk`])
+    expect(double.quorum.misfit).toBe(told[0])
+    expect(quorum!.leaderId).toBe(id)
+  })
+
   it('a leader that stops hands over at once', async () => {
     const world = new World(3)
     world.format(3)

@@ -62,7 +62,7 @@ export class Quorum<R = unknown> {
   #writing: Promise<void> | undefined
   /** The last write failed, which has been told. */
   #isFailing = false
-  #stranger: string | undefined
+  #misfit: string | undefined
   /** What is to be written once the write under way is done: all of it in one go. */
   #unwritten: AppendEffect[] = []
   /** What waits for being committed. */
@@ -131,7 +131,7 @@ export class Quorum<R = unknown> {
 
   /** What the operator has to put right before this node is in the quorum; undefined for nothing. */
   get misfit(): string | undefined {
-    return this.#stranger
+    return this.#misfit
   }
 
   /** Where the leader is reached; undefined where that is not known. */
@@ -343,17 +343,22 @@ export class Quorum<R = unknown> {
   #send({ peer, request, requestId }: Extract<Effect, { type: 'send' }>): void {
     void this.#options.channel.send(peer, request).then((response) => {
       if (this.#closed) return
-      if (response?.error === errors.INCONSISTENT_CLUSTER_ID) this.#meetStranger(peer)
+      if (response !== undefined) this.#checkFit(peer, response)
       this.#raft.answered(requestId, response, this.#nowMs())
       this.#run()
     })
   }
 
-  #meetStranger({ host, port }: Peer): void {
-    if (this.#stranger !== undefined) return
-    const { clusterId, directory, logger } = this.#options
-    this.#stranger = `${host}:${port} is of another cluster than ${directory}, which has the cluster id ${clusterId}`
-    logger.error(this.#stranger)
+  #checkFit({ host, port }: Peer, response: RaftResponse): void {
+    if (this.#misfit !== undefined) return
+    const { clusterId, directory, logger, nodeId } = this.#options
+    if (response.error === errors.INCONSISTENT_CLUSTER_ID) {
+      this.#misfit = `${host}:${port} is of another cluster than ${directory}, which has the cluster id ${clusterId}`
+    } else if ('leaderId' in response && response.leaderId === nodeId && response.epoch > this.#raft.epoch) {
+      // Whoever leads has noted that before it says so.
+      this.#misfit = `${host}:${port} knows another node ${nodeId}, or this one before it lost its disk`
+    }
+    if (this.#misfit !== undefined) logger.error(this.#misfit)
   }
 
   #filled(response: RaftResponse): RaftResponse {
