@@ -18,6 +18,10 @@ interface Setup {
 function setup({ creationError = 0, fenced = false, leader = 1, loads = Promise.resolve() }: Setup = {}) {
   const image = new MetadataImage()
   image.brokers.set(1, { id: 1, fenced, endPoints } as unknown as Parameters<typeof image.brokers.set>[1])
+  const elsewhere = [{ name: 'CLIENTS', host: 'there', port: 9093, securityProtocol: 0 }]
+  image.brokers.set(2, { id: 2, fenced: false, endPoints: elsewhere } as unknown as Parameters<
+    typeof image.brokers.set
+  >[1])
   const created: string[] = []
   const time = new VirtualTime()
   const services = {
@@ -73,6 +77,11 @@ test.each<[string, Setup]>([
 ])('COORDINATOR_NOT_AVAILABLE where %s', async (_, options) => {
   const answer = await setup(options).ask(3, 0, 'group')
   expect(answer).toMatchObject({ errorCode: errors.COORDINATOR_NOT_AVAILABLE.code, nodeId: -1, host: '', port: -1 })
+})
+
+test('a coordinator on another broker is told without waiting for what this one loads', async () => {
+  const { ask } = setup({ leader: 2, loads: new Promise(() => {}) })
+  expect(await ask(3, 0, 'group')).toMatchObject({ errorCode: 0, nodeId: 2, host: 'there', port: 9093 })
 })
 
 test('share partitions (KIP-932) go by group, topic id and partition, from version 6 on', async () => {

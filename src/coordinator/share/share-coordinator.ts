@@ -132,7 +132,7 @@ export class ShareCoordinator {
       this.#log.deleteBefore(partition, offset)
     } catch (reason) {
       const error = this.#errorOf(reason)
-      if (error !== errors.NOT_COORDINATOR) {
+      if (error !== errors.NOT_COORDINATOR && error !== errors.NOT_LEADER_OR_FOLLOWER) {
         this.#logger.error(`partition ${partition} of the share state is not pruned: ${error.name}`)
       }
     }
