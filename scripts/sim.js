@@ -29,15 +29,19 @@ const { values: options } = parseArgs({
 
 /** One file of all modules, with the bug in it; answers where it is. */
 async function bundle(entry, name, bug) {
-  let isPlanted = false
+  const planted = new Set()
   const plant = {
     name: 'plant-bug',
     transform(code, id) {
-      if (bug === undefined || !id.endsWith(`/src/${bug.file}`)) return null
-      const parts = code.split(bug.find)
-      if (parts.length !== 2) throw new Error(`${bug.file} has ${parts.length - 1} times: ${bug.find}`)
-      isPlanted = true
-      return parts.join(bug.replace)
+      let text = code
+      for (const edit of bug?.edits ?? []) {
+        if (!id.endsWith(`/src/${edit.file}`)) continue
+        const parts = text.split(edit.find)
+        if (parts.length !== 2) throw new Error(`${edit.file} has ${parts.length - 1} times: ${edit.find}`)
+        text = parts.join(edit.replace)
+        planted.add(edit)
+      }
+      return text === code ? null : text
     },
   }
   const build = await rolldown({
@@ -45,12 +49,13 @@ async function bundle(entry, name, bug) {
     platform: 'node',
     external: [/^node:/, /^[^./]/],
     plugins: [plant],
+    logLevel: 'silent',
     cwd: root,
   })
   const dir = `${root}/build/sim`
   await build.write({ dir, format: 'esm', codeSplitting: false, entryFileNames: '[name].mjs', sourcemap: true })
   await build.close()
-  if (bug !== undefined && !isPlanted) throw new Error(`${bug.file} is not part of the simulation`)
+  if (planted.size !== (bug?.edits.length ?? 0)) throw new Error(`${bug.name}: not all of it is part of the simulation`)
   return pathToFileURL(`${dir}/${name}.mjs`).href
 }
 

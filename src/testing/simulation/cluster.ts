@@ -4,6 +4,7 @@ import { randomUuid } from '../../platform/random.ts'
 import { ReplicaManager } from '../../replication/replica-manager.ts'
 import { MetadataInvariants, observeMetadata } from './metadata-invariants.ts'
 import { SimulatedNode } from './node.ts'
+import { QuorumInvariants } from './quorum-invariants.ts'
 import { ReplicaInvariants } from './replica-invariants.ts'
 import type { World } from './world.ts'
 
@@ -53,6 +54,13 @@ export class Cluster {
     const voters = options.hasDynamicVoters ? world.nodes.map(({ id, host }) => voterOf(world, id, host)) : undefined
     for (const node of world.nodes) node.format(clusterId, voters)
     this.#restore.push(observeMetadata(world, this.metadata), observeReplicas(world))
+    const quorum = new QuorumInvariants(world)
+    const { onBytes } = world.network
+    world.network.onBytes = (from, to, chunk, connection, isRequest) => {
+      onBytes(from, to, chunk, connection, isRequest)
+      // Nodes and clients write whole frames.
+      quorum.onFrame(from, to, chunk, connection, isRequest)
+    }
     world.afterEvent = (life) => {
       if (life !== undefined) this.replicas.check(life)
     }

@@ -35,11 +35,17 @@ export class Ledger {
   readonly #places = new Map<string, string>()
   readonly #transactionOf = new Map<string, LedgerTransaction>()
   readonly transactions: LedgerTransaction[] = []
+  readonly #producerIds = new Set<number>()
   acknowledged = 0
   readRecords = 0
 
   constructor(world: World) {
     this.#world = world
+  }
+
+  gotProducerId(producerId: number): void {
+    if (this.#producerIds.has(producerId)) this.#world.fail(`producer id ${producerId} is given a second time`)
+    this.#producerIds.add(producerId)
   }
 
   wrote(value: string, topic: string, partition: number, transaction?: LedgerTransaction): void {

@@ -16,7 +16,6 @@ export class MetadataInvariants {
   /** By offset. */
   readonly #committed = new Map<number, string>()
   readonly #leaders = new Map<string, number>()
-  readonly #epochs = new Map<number, number>()
   /** What all of it makes, as far as anybody has come. */
   readonly image = new MetadataImage()
 
@@ -42,11 +41,29 @@ export class MetadataInvariants {
 
   #replay(record: MetadataRecord, offset: number): void {
     this.#world.trace.detail(() => `metadata ${offset} ${record.name} ${JSON.stringify(record.value)}`)
+    if (record.name === 'RegisterBroker') this.#checkFenced(record.value.brokerId, offset)
+    if (record.name === 'BrokerRegistrationChange' && record.value.fenced === 1) {
+      this.#checkFenced(record.value.brokerId, offset)
+    }
     const before = this.#partitionOf(record)
     this.image.replay(record)
     this.image.takeDelta()
     const after = this.#partitionOf(record)
     if (after !== undefined) this.#checkPartition(before, after, offset)
+  }
+
+  /** Who is fenced is not in sync any more: with eligible leaders (KIP-966) not even as the last one. */
+  #checkFenced(brokerId: number, offset: number): void {
+    if (this.image.featureLevel('eligible.leader.replicas.version') === 0) return
+    for (const topic of this.image.topics.all()) {
+      for (const { partition, isr } of topic.partitions.values()) {
+        if (isr.includes(brokerId)) {
+          this.#world.fail(
+            `metadata at ${offset}: broker ${brokerId} is fenced, and in sync in ${topic.name}-${partition}`,
+          )
+        }
+      }
+    }
   }
 
   #partitionOf(record: MetadataRecord): PartitionImage | undefined {
@@ -73,14 +90,6 @@ export class MetadataInvariants {
     const isNobodyLeft = before.isr.length === 0 && after.elr.length === 0
     if (isNobodyLeft && before.lastKnownElr.includes(leader)) return
     fail(`${leader} leads, who was neither in sync (${before.isr}) nor eligible (${before.elr})`)
-  }
-
-  /** One leader of the quorum an epoch. */
-  onLeader(nodeId: number, epoch: number): void {
-    const known = this.#epochs.get(epoch)
-    if (known !== undefined && known !== nodeId)
-      this.#world.fail(`nodes ${known} and ${nodeId} lead quorum epoch ${epoch}`)
-    this.#epochs.set(epoch, nodeId)
   }
 }
 

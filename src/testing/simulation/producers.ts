@@ -30,6 +30,8 @@ export interface Batch {
   readonly baseSequence?: number
   readonly transactionalId?: string
   readonly acks: number
+  /** [PRODUCE_VERSION] */
+  readonly version?: number
 }
 
 /** What became of one attempt: an error's code, and where the batch is; 'lost' where there was no answer. */
@@ -37,6 +39,7 @@ export type Attempt = { readonly errorCode: number; readonly baseOffset: number 
 
 export async function attempt(client: Client, batch: Batch): Promise<Attempt | undefined> {
   const { topic, partition, values, producer, baseSequence = -1, transactionalId = null, acks } = batch
+  const { version = PRODUCE_VERSION } = batch
   const place = await client.placeOf(topic, partition)
   if (place === undefined) return undefined
   const timestamp = Math.floor(client.world.time.nowMs())
@@ -56,7 +59,7 @@ export async function attempt(client: Client, batch: Batch): Promise<Attempt | u
     topicData: [{ name: topic, partitionData: [{ index: partition, records: [records] }] }],
   }
   try {
-    const response = await client.call(place.leader, apis.Produce, PRODUCE_VERSION, body)
+    const response = await client.call(place.leader, apis.Produce, version, body)
     const { errorCode, baseOffset } = response.responses[0]!.partitionResponses[0]!
     if (errorCode !== 0) client.forget(topic, partition)
     return { errorCode, baseOffset }
@@ -71,10 +74,13 @@ export function isRetriable(code: number): boolean {
   return Object.values(errors).some((error) => error.code === code && error.retriable)
 }
 
-export async function initProducer(client: Client): Promise<ProducerId | undefined> {
+/** A producer id that nobody else has. */
+export async function initProducer(client: Client, ledger: Ledger): Promise<ProducerId | undefined> {
   const body = { transactionalId: null, transactionTimeoutMs: 60_000 }
   const response = await client.anybody(apis.InitProducerId, INIT_VERSION, body, ({ errorCode }) => errorCode === 0)
-  return response && { id: response.producerId, epoch: response.producerEpoch }
+  if (response === undefined) return undefined
+  ledger.gotProducerId(response.producerId)
+  return { id: response.producerId, epoch: response.producerEpoch }
 }
 
 /** Writes until the run is over. */
@@ -133,7 +139,11 @@ export class IdempotentProducer extends Writer {
   readonly #sequences = new Map<string, number>()
 
   protected async write(): Promise<void> {
-    this.#producer ??= await initProducer(this.client)
+    // Now and then a new one, as of a producer that starts again.
+    if (this.#producer === undefined || this.client.random.percent(2)) {
+      this.#producer = await initProducer(this.client, this.ledger)
+      this.#sequences.clear()
+    }
     const producer = this.#producer
     if (producer === undefined) return
     const place = this.choose()

@@ -12,6 +12,7 @@ interface Seen {
   highWatermark: number
   logStartOffset: number
   leaderEpoch: number
+  partitionEpoch: number
   lastStableOffset: number
   wasLeader: boolean
   /** Up to where its content has been compared with what is committed. */
@@ -66,6 +67,7 @@ export class ReplicaInvariants {
         highWatermark: 0,
         logStartOffset: 0,
         leaderEpoch: -1,
+        partitionEpoch: -1,
         lastStableOffset: 0,
         wasLeader: false,
         comparedTo: log.logStartOffset,
@@ -74,6 +76,9 @@ export class ReplicaInvariants {
     }
     const { highWatermark, logStartOffset } = log
     const { leaderEpoch, isLeader } = partition
+    const { partitionEpoch } = partition.state
+    if (isLeader && partitionEpoch !== seen.partitionEpoch) this.#checkInSync(life, partition, highWatermark)
+    seen.partitionEpoch = partitionEpoch
     if (leaderEpoch !== seen.leaderEpoch || isLeader !== seen.wasLeader) {
       this.#checkNewEpoch(life, partition, seen, key)
     }
@@ -100,12 +105,12 @@ export class ReplicaInvariants {
     seen.lastStableOffset = 0
     seen.wasLeader = isLeader
     const committed = this.#committed.get(key)
-    if (!isLeader || committed === undefined || log.logEndOffset >= committed.endOffset) return
-    this.#fail(
-      life,
-      partition,
-      `leads epoch ${leaderEpoch} with ${log.logEndOffset} of ${committed.endOffset} committed`,
-    )
+    if (!isLeader || committed === undefined) return
+    // It may learn late that it led, when others have gone on in later epochs.
+    let due = 0
+    for (const [epoch, end] of committed.ends) if (epoch < leaderEpoch) due = Math.max(due, end)
+    if (log.logEndOffset >= due) return
+    this.#fail(life, partition, `leads epoch ${leaderEpoch} with ${log.logEndOffset} of ${due} committed`)
   }
 
   #checkOffsets(life: Life, partition: Partition, seen: Seen, key: string): void {
@@ -120,10 +125,20 @@ export class ReplicaInvariants {
     if (highWatermark > log.logEndOffset) {
       this.#fail(life, partition, `high watermark ${highWatermark} is past the end ${log.logEndOffset}`)
     }
+    const isNews = highWatermark > seen.highWatermark && seen.highWatermark > 0
     seen.highWatermark = highWatermark
     seen.logStartOffset = logStartOffset
     if (highWatermark > seen.comparedTo) this.#compare(life, partition, seen, key)
-    if (partition.isLeader) this.#checkInSync(life, partition, highWatermark)
+    if (!partition.isLeader) return
+    this.#checkInSync(life, partition, highWatermark)
+    const { isr, replicas } = partition.state
+    const { minInsyncReplicas } = partition
+    if (!isNews || isr.length >= Math.min(minInsyncReplicas, replicas.length)) return
+    this.#fail(
+      life,
+      partition,
+      `high watermark moves to ${highWatermark} with ${isr} in sync of ${minInsyncReplicas} due`,
+    )
   }
 
   /** Everybody who may become leader has what is committed. */

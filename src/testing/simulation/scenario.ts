@@ -9,6 +9,8 @@ export interface Scenario {
   readonly topics: readonly WorkTopic[]
   readonly idempotentProducers: number
   readonly plainProducers: number
+  readonly transactionalProducers: number
+  readonly groupMembers: number
   readonly faultsMs: number
   readonly maxPauseMs: number
   /** Nothing is acknowledged that is not on stable storage. */
@@ -16,7 +18,7 @@ export interface Scenario {
 }
 
 export function scenarioOf(random: SeededRandom): Scenario {
-  const nodes = 3
+  const nodes = random.percent(15) ? 1 : 3
   // Alone, a node has nobody to make good what it loses with its power.
   const isAllSynced = nodes < 3 || random.percent(20)
   return {
@@ -29,6 +31,8 @@ export function scenarioOf(random: SeededRandom): Scenario {
     topics: [{ name: 'orders', partitions: 2 }],
     idempotentProducers: 2,
     plainProducers: 2,
+    transactionalProducers: random.pick([0, 1, 2]),
+    groupMembers: random.pick([0, 2, 3]),
     faultsMs: 30_000,
     maxPauseMs: random.pick([1500, 4000]),
     isAllSynced,

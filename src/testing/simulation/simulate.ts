@@ -3,10 +3,12 @@ import { errors } from '../../protocol/errors.ts'
 import { Client } from './client.ts'
 import { Cluster, loadHandlers } from './cluster.ts'
 import { Faults } from './faults.ts'
+import { Committer, GroupMember, GroupView } from './groups.ts'
 import { Ledger } from './ledger.ts'
 import { IdempotentProducer, PlainProducer, type WorkTopic, type Writer } from './producers.ts'
 import { PartitionReader } from './readers.ts'
 import { type Scenario, scenarioOf } from './scenario.ts'
+import { TransactionalProducer } from './transactions.ts'
 import { World } from './world.ts'
 
 export interface SimulationOptions {
@@ -43,6 +45,8 @@ class Run {
   readonly #writers: Writer[] = []
   readonly #readers: PartitionReader[] = []
   readonly #clients: Client[] = []
+  #committer: Committer | undefined
+  #group: GroupView | undefined
 
   constructor(seed: number, options: SimulationOptions) {
     this.world = new World(seed, options.isVerbose ?? false)
@@ -67,10 +71,13 @@ class Run {
     await world.run(this.scenario.faultsMs)
     faults.heal()
     const acks = new Map(this.#writers.map((writer) => [writer, writer.acks]))
+    const commits = this.#committer?.acks ?? 0
     await this.#phase('everything works again', RECOVERY_MS, () => {
       return (
         world.nodes.every(({ isServing }) => isServing) &&
         this.#writers.every((writer) => writer.acks >= acks.get(writer)! + 3) &&
+        (this.#committer === undefined || this.#committer.acks >= commits + 2) &&
+        (this.#group === undefined || this.#group.isStable) &&
         this.#areReplicasInSync()
       )
     })
@@ -107,6 +114,10 @@ class Run {
     const missing = [
       ...world.nodes.filter(({ isServing }) => !isServing).map(({ id }) => `node ${id} does not serve`),
       ...this.#writers.map((writer) => `${writer.name} has ${writer.acks} acks`),
+      ...(this.#committer === undefined ? [] : [`${this.#committer.acks} offsets are committed`]),
+      ...(this.#group?.members ?? []).map(
+        ({ memberId, partitions }) => `${memberId} has partitions ${[...partitions]}`,
+      ),
       ...this.#readers.filter(({ isAtEnd }) => !isAtEnd).map(String),
       ...this.#laggards(),
     ]
@@ -143,6 +154,11 @@ class Run {
       const acks = index === 1 ? 1 : -1
       add(new PlainProducer(`p${index}`, this.#client(`plain-${index}`), this.#ledger, topics, acks))
     }
+    for (let index = 1; index <= this.scenario.transactionalProducers; index++) {
+      const client = this.#client(`transactional-${index}`)
+      add(new TransactionalProducer(`t${index}`, client, this.#ledger, topics, client.random.percent(60)))
+    }
+    this.#startGroups()
     for (const isCommitted of [false, true]) {
       const client = this.#client(isCommitted ? 'committed-reader' : 'reader')
       for (const { name, partitions } of topics) {
@@ -153,6 +169,19 @@ class Run {
           this.#background(reader.run())
         }
       }
+    }
+  }
+
+  #startGroups(): void {
+    const { groupMembers, topics } = this.scenario
+    if (groupMembers === 0) return
+    this.#committer = new Committer(this.#client('committer'), 'offsets', topics[0]!.name)
+    this.#background(this.#committer.run())
+    this.#group = new GroupView('consumers', topics[0]!)
+    for (let index = 1; index <= groupMembers; index++) {
+      const member = new GroupMember(this.#client(`member-${index}`), this.#group)
+      this.#group.members.push(member)
+      this.#background(member.run())
     }
   }
 
