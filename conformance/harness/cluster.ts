@@ -38,7 +38,7 @@ export interface ClusterOptions {
 const SMALL_JVM = [...jvmFlags, '-Xms64m', '-Xmx256m']
 
 /** An id as Kafka writes them; one that starts with a dash would look like a flag to tools. */
-export function randomId(): string {
+function randomId(): string {
   return randomBytes(16).toString('base64url').replace(/^-/, 'A')
 }
 
@@ -63,6 +63,7 @@ export class ClusterNode {
   readonly internalPort: number
   /** Where other nodes find the listeners. */
   readonly advertised: { readonly controllerPort: number; readonly internalPort: number }
+  /** As the voters know it. */
   readonly directoryId: string = randomId()
   kind: NodeKind
   /** Properties of this node alone. */
@@ -128,9 +129,16 @@ export class ClusterNode {
 
   /** Starts the process. Formats an empty directory first. */
   async launch(): Promise<Daemon> {
+    this.writeProperties()
+    const isFormatted = this.wrap.length > 0 ? this.isFormatted : existsSync(join(this.dataDir, 'meta.properties'))
+    if (!isFormatted) await this.format()
+    return this.launchUnformatted()
+  }
+
+  /** Starts the process on whatever is in its directory. */
+  async launchUnformatted(): Promise<Daemon> {
     if (this.running) throw new Error(`node ${this.id} runs already`)
     this.writeProperties()
-    if (!this.isFormatted && !existsSync(join(this.dataDir, 'meta.properties'))) await this.format()
     const [command, ...args] = [...this.wrap, ...(await this.command('start'))]
     this.lives += 1
     this.daemon = new Daemon(command!, args, { cwd: this.dir, logFile: join(this.dir, `${this.lives}.out`) })
@@ -176,12 +184,14 @@ export class ClusterNode {
     process.kill(this.pid, 'SIGCONT')
   }
 
-  async format(clusterId: string = this.setting.clusterId): Promise<void> {
+  /** `knowsVoters`: not of a controller that is to find a quorum that there is. */
+  async format(clusterId: string = this.setting.clusterId, knowsVoters = true): Promise<void> {
     this.writeProperties()
     const voters = this.setting.controllers().map(({ id, voter, directoryId }) => `${id}@${voter}:${directoryId}`)
     const flags = ['-t', clusterId, '-c', this.propertiesFile]
     if (this.isController && this.setting.options.voters !== 'static') {
-      flags.push('--initial-controllers', voters.join(','))
+      if (knowsVoters) flags.push('--initial-controllers', voters.join(','))
+      else flags.push('--no-initial-controllers')
     }
     const [command, ...args] = [...this.wrap, ...(await this.command('format')), ...flags]
     await runOk(command!, args)
