@@ -1,4 +1,4 @@
-import { BatchView } from '../protocol/records/batch.ts'
+import { AnyBatchView } from '../protocol/records/legacy-batch.ts'
 import { AppendQueue, deferred, type StagedAppend } from './append-queue.ts'
 import type { EpochEntry } from './epoch-cache.ts'
 import { Flusher } from './flusher.ts'
@@ -13,7 +13,7 @@ const NO_ABORTED: readonly AbortedTxn[] = []
 const MAX_JITTER_MS = 2 ** 31 - 1
 const TIME_ENTRY_BYTES = 12
 
-const view = new BatchView(Buffer.alloc(0))
+const batches = new AnyBatchView()
 
 /** The way of an append: checked, given its offsets, staged, written, and only then part of the log. */
 export class Appender {
@@ -64,7 +64,7 @@ export class Appender {
   }
 
   #duplicateOf(prepared: PreparedAppend): AppendInfo | undefined {
-    const batch = view.moveTo(prepared.buffers[0]!, 0)
+    const batch = batches.at(prepared.buffers[0]!, 0)
     if (!batch.hasProducerId) return undefined
     const known = this.#state.producers.duplicateOf(batch)
     if (!known) return undefined
@@ -91,7 +91,7 @@ export class Appender {
       state.producers.rollBack(mark)
       throw error
     }
-    if (segment.stagedBytes === 0) segment.firstTimestamp = view.moveTo(buffers[0]!, 0).maxTimestamp
+    if (segment.stagedBytes === 0) segment.firstTimestamp = batches.at(buffers[0]!, 0).maxTimestamp
     segment.stagedBytes += sizeBytes
     const nextOffset = info.lastOffset + 1
     state.nextOffset = nextOffset
@@ -116,10 +116,11 @@ export class Appender {
       openingTransaction: options.openingTransaction,
     }
     for (const buffer of buffers) {
-      for (let at = 0; at < buffer.length; at = view.end) {
-        view.moveTo(buffer, at)
-        if (!view.hasProducerId) continue
-        const ended = producers.apply(view, context)
+      for (let at = 0; at < buffer.length; ) {
+        const batch = batches.at(buffer, at)
+        at = batch.end
+        if (!batch.hasProducerId) continue
+        const ended = producers.apply(batch, context)
         if (ended) aborted = [...aborted, ended]
       }
     }
@@ -131,9 +132,11 @@ export class Appender {
     const before = epochs.entries
     let changed = false
     for (const buffer of buffers) {
-      for (let at = 0; at < buffer.length; at = view.end) {
-        const epoch = view.moveTo(buffer, at).partitionLeaderEpoch
-        if (epoch >= 0 && epochs.assignInMemory(epoch, view.baseOffset)) changed = true
+      for (let at = 0; at < buffer.length; ) {
+        const batch = batches.at(buffer, at)
+        at = batch.end
+        const epoch = batch.partitionLeaderEpoch
+        if (epoch >= 0 && epochs.assignInMemory(epoch, batch.baseOffset)) changed = true
       }
     }
     if (!changed && !epochs.isUnsaved) return
@@ -212,11 +215,15 @@ export class Appender {
   #addToIndex({ segment, buffers, aborted, isReplicated }: StagedAppend): void {
     const { config, tail } = this.#state
     for (const buffer of buffers) {
-      const baseOffset = view.moveTo(buffer, 0).baseOffset
-      for (let at = 0; at < buffer.length; at = view.end) {
-        segment.addBatch(view.moveTo(buffer, at), config.indexIntervalBytes)
+      const { baseOffset } = batches.at(buffer, 0)
+      let nextOffset = baseOffset
+      for (let at = 0; at < buffer.length; ) {
+        const batch = batches.at(buffer, at)
+        segment.addBatch(batch, config.indexIntervalBytes)
+        at = batch.end
+        nextOffset = batch.nextOffset
       }
-      tail.add(baseOffset, view.nextOffset, buffer, isReplicated)
+      tail.add(baseOffset, nextOffset, buffer, isReplicated)
     }
     if (aborted.length === 0) return
     for (const entry of aborted) segment.txnIndex.append(entry)

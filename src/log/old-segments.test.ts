@@ -143,3 +143,31 @@ describe('segments of message formats 0 and 1, left by an older release', () => 
     expect(await readAll(log)).toEqual(EXPECTED.slice(20))
   })
 })
+
+it('segments of old releases are replicated as they are', async () => {
+  const leader = openLog(oldDirectory(), {}, { recoveryPoint: END })
+  await leader.append([batchOf(['new'])], CLIENT)
+  const follower = openLog(testEnvironment({ tailCacheBytes: 100_000 }), { segmentBytes: 3000 })
+  while (follower.logEndOffset < leader.logEndOffset) {
+    const { records } = await leader.read(follower.logEndOffset, { ...READ_ALL, maxBytes: 2500 })
+    await follower.append(
+      records.map((each) => Buffer.from(each)),
+      { origin: 'replication', leaderEpoch: 3 },
+    )
+  }
+  expect(follower.segmentCount).toBeGreaterThan(2)
+  expect(follower.epochs).toEqual([{ epoch: 0, startOffset: END }])
+  const expected = await readAll(leader)
+  expect(expected).toHaveLength(END + 1)
+  expect(await readAll(follower)).toEqual(expected)
+})
+
+it('a message of an old release that is cut short or spoilt is not replicated', async () => {
+  const follower = openLog(testEnvironment())
+  const set = messageSet(2)
+  set[set.length - 1]! ^= 1
+  await expect(follower.append([set], { origin: 'replication', leaderEpoch: 3 })).rejects.toMatchObject({
+    error: { name: 'CORRUPT_MESSAGE' },
+  })
+  expect(follower.logEndOffset).toBe(0)
+})

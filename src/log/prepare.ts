@@ -1,5 +1,6 @@
 import { BatchView, batchSizeAt, magicAt } from '../protocol/records/batch.ts'
 import { Codec, NO_TIMESTAMP } from '../protocol/records/layout.ts'
+import { AnyBatchView, isPossibleSize } from '../protocol/records/legacy-batch.ts'
 import { AppendError } from './append-error.ts'
 import { batchFromMessageSet } from './legacy.ts'
 import type { AppendInfo, AppendOptions, LogConfig } from './types.ts'
@@ -26,6 +27,7 @@ export interface PreparedAppend {
 }
 
 const view = new BatchView(Buffer.alloc(0))
+const batches = new AnyBatchView()
 
 /** Checks what is to be appended and gives it its offsets, the state of the log aside. Throws AppendError. */
 export function prepareAppend(
@@ -36,7 +38,9 @@ export function prepareAppend(
   try {
     const bringsOffsets = options.origin === 'raft' || options.origin === 'replication'
     const prepared = bringsOffsets ? takeAsGiven(records, options, context) : assignOffsets(records, options, context)
-    if (prepared.sizeBytes > context.config.segmentBytes) {
+    // A leader's segments may have been larger when it took the batch.
+    const mayBeLarge = options.origin === 'replication' && prepared.batchCount === 1
+    if (prepared.sizeBytes > context.config.segmentBytes && !mayBeLarge) {
       throw new AppendError(
         'RECORD_LIST_TOO_LARGE',
         `Message batch size is ${prepared.sizeBytes} bytes in append to partition ${context.name}, which exceeds the maximum configured segment size of ${context.config.segmentBytes}.`,
@@ -98,7 +102,8 @@ function assignOffsets(records: readonly Buffer[], options: AppendOptions, conte
 function checkBatch(batch: BatchView, size: number, options: AppendOptions, context: PrepareContext): void {
   const { name, config } = context
   const { origin } = options
-  if (batch.magic !== 2) {
+  // A leader may have segments that old releases wrote.
+  if (batch.magic !== 2 && !(origin === 'replication' && isPossibleSize(batch.magic, size))) {
     throw new AppendError('UNSUPPORTED_FOR_MESSAGE_FORMAT', `A batch of magic ${batch.magic} among others`)
   }
   if (origin === 'raft' && batch.partitionLeaderEpoch !== options.leaderEpoch) {
@@ -146,12 +151,12 @@ function takeAsGiven(records: readonly Buffer[], options: AppendOptions, context
     while (!seen.isOver) {
       const size = batchSizeAt(buffer, position, buffer.length)
       if (size === 0) break
-      view.moveTo(buffer, position)
+      const batch = batches.at(buffer, position)
       // Batches of a later epoch reached this replica after it had stopped to follow that leader (KAFKA-18723).
-      seen.isOver = options.origin === 'replication' && view.partitionLeaderEpoch > options.leaderEpoch
+      seen.isOver = options.origin === 'replication' && batch.partitionLeaderEpoch > options.leaderEpoch
       if (seen.isOver) break
-      checkBatch(view, size, options, context)
-      checkFollowsOn(view, seen, context)
+      checkBatch(batch, size, options, context)
+      checkFollowsOn(batch, seen, context)
       position += size
     }
     if (position === 0) continue
@@ -183,7 +188,8 @@ function checkFollowsOn(
       `Unexpected offset in append to ${context.name}. First offset ${baseOffset} is less than the next offset ${seen.last + 1}. Log start offset = ${context.logStartOffset}`,
     )
   }
-  if (seen.count === 0) seen.first = baseOffset
+  // Of old messages that are compressed together, only the last offset is told.
+  if (seen.count === 0) seen.first = batch.magic < 2 ? context.nextOffset : baseOffset
   seen.count += 1
   seen.last = lastOffset
   if (batch.maxTimestamp > seen.maxTimestamp) seen.maxTimestamp = batch.maxTimestamp

@@ -128,9 +128,12 @@ describe('a follower', () => {
     expect(partition.log).toMatchObject({ logStartOffset: 2, logEndOffset: 4, highWatermark: 4 })
   })
 
-  it('puts into smaller segments what it got at once', async () => {
+  it.each([
+    [200, 5],
+    [60, 9],
+  ])('puts into segments of %i bytes what it got at once', async (segmentBytes, segmentCount) => {
     const world = await new World().listen()
-    const partition = world.partition({}, { segmentBytes: 200 })
+    const partition = world.partition({}, { segmentBytes })
     const values = Array.from({ length: 9 }, (_, index) => `value ${index}`)
     const records = Buffer.concat(values.map((value, offset) => leaderBatch(offset, 5, [value])))
     world.leader.onFetch = ({ topics }) =>
@@ -138,7 +141,7 @@ describe('a follower', () => {
     world.manager.follow(partition)
     await world.settle()
     expect(await valuesOf(partition)).toEqual(values.map((value, offset) => `${offset} ${value}`))
-    expect((partition.log as PartitionLog).segmentCount).toBe(5)
+    expect((partition.log as PartitionLog).segmentCount).toBe(segmentCount)
   })
 
   it('keeps nothing of what is corrupt, and gets it again', async () => {
