@@ -15,7 +15,7 @@ import {
   streamsVersions,
   unpacked,
 } from './maven.ts'
-import { pidDir } from './process.ts'
+import { FIRST_PORT, pidDir } from './process.ts'
 import { python, registryPython } from './python.ts'
 
 /** What is fetched before the first test, so that no test's time includes a download. */
@@ -40,6 +40,8 @@ const preparations: Record<string, () => Promise<unknown>> = {
 /** Fetches the clients. One that cannot be had is reported here and fails only the tests that need it. */
 export async function setup(): Promise<void> {
   runDir()
+  // Files that run at the same time must agree on whose ports are whose.
+  process.env.OTTLA_CONFORMANCE_PORT ??= String(FIRST_PORT)
   const names = Object.keys(preparations)
   const results = await Promise.allSettled(names.map((name) => preparations[name]!()))
   for (const [index, result] of results.entries()) {

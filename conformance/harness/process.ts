@@ -141,7 +141,12 @@ export class Daemon {
 
 // Below the range from which Linux takes the ports of outgoing connections, so that a broker finds its port free again
 // when it restarts.
-let nextPort = Number(process.env.OTTLA_CONFORMANCE_PORT ?? 20_000 + Math.floor(Math.random() * 10_000))
+/** Where the ports of a run begin, unless it is said; and how many each of the processes that run files at the same time has. */
+export const FIRST_PORT = 20_000 + Math.floor(Math.random() * 8_000)
+const PORTS_PER_WORKER = 1000
+
+const worker = Number(process.env.VITEST_POOL_ID ?? 1)
+let nextPort = Number(process.env.OTTLA_CONFORMANCE_PORT ?? FIRST_PORT) + (worker - 1) * PORTS_PER_WORKER
 
 /** A loopback port that was free a moment ago: from `OTTLA_CONFORMANCE_PORT` upwards if it is set. */
 export async function freePort(): Promise<number> {
