@@ -75,6 +75,40 @@ test('a consumer group and its offsets outlive their coordinator, again and agai
   expect(coordinators.size).toBeGreaterThan(1)
 })
 
+test('offsets that are acknowledged stay, while their partitions move from broker to broker and back', async () => {
+  await cluster.createTopic('topic', 1)
+  const groups = ['a', 'b', 'c']
+  const offsets = new Map(groups.map((group) => [group, 0]))
+  let isOver = false
+  const committing = groups.map(async (group) => {
+    while (!isOver) {
+      const next = offsets.get(group)! + 1
+      expect(await commit(group, '', -1, next)).toBe('NONE')
+      offsets.set(group, next)
+      await cluster.world.sleep(20)
+    }
+  })
+  for (const id of [1, 2]) {
+    cluster.kill(id)
+    await cluster.pass(4000)
+    await cluster.restart(id)
+    await cluster.pass(1000)
+    // What it led before it leads again, in the midst of commits.
+    const body = { electionType: 0, topicPartitions: null, timeoutMs: 5000 }
+    const answer = await cluster.done(
+      cluster.client.anybody(apis.ElectLeaders, 2, body, (response) => response.errorCode === 0),
+    )
+    expect(answer!.replicaElectionResults.length).toBeGreaterThan(0)
+    await cluster.pass(500)
+  }
+  isOver = true
+  await cluster.done(Promise.all(committing))
+  for (const group of groups) {
+    expect(offsets.get(group)).toBeGreaterThan(20)
+    expect(await cluster.done(committed(group))).toBe(offsets.get(group))
+  }
+})
+
 test('members of a classic group go on with another coordinator as if nothing had been', async () => {
   const join = (memberId: string) =>
     cluster.askCoordinator(
