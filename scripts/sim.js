@@ -12,6 +12,9 @@ import { rolldown } from 'rolldown'
  * Further: --verbose (every message and change of a disk), --jobs N, --twice (every seed again: it must go the same way).
  */
 
+/** How much of what happened is shown of a seed that fails among many. */
+const TRACE_LINES = 40
+
 const root = fileURLToPath(new URL('..', import.meta.url))
 const simulation = 'src/testing/simulation'
 const { values: options } = parseArgs({
@@ -107,8 +110,19 @@ function runSeeds(module, seeds, isEnough, onOutcome) {
   })
 }
 
+/** Where a broker of its own would have ended, the run fails. */
+async function load(module) {
+  const { simulate, failRun } = await import(module)
+  const onError = (error) => {
+    if (!failRun(error)) throw error
+  }
+  process.on('unhandledRejection', onError)
+  process.on('uncaughtException', onError)
+  return simulate
+}
+
 async function work(module) {
-  const { simulate } = await import(module)
+  const simulate = await load(module)
   process.on('message', async ({ seed, twice }) => {
     const before = process.cpuUsage()
     const outcome = await simulate(seed)
@@ -119,12 +133,13 @@ async function work(module) {
       const again = await simulate(seed)
       if (again.hash !== outcome.hash) failure ??= `went another way the second time: ${outcome.hash}, ${again.hash}`
     }
-    process.send({ seed, failure, hash: outcome.hash, cpuMs, events: outcome.events, acked: outcome.acknowledged })
+    const trace = failure === undefined ? [] : outcome.trace.slice(-TRACE_LINES)
+    process.send({ seed, failure, trace, cpuMs, acked: outcome.acknowledged })
   })
 }
 
 async function one(module, seed) {
-  const { simulate } = await import(module)
+  const simulate = await load(module)
   const outcome = await simulate(seed, { isVerbose: options.verbose })
   process.stdout.write(`${outcome.trace.join('\n')}\n`)
   const { hash, events, acknowledged, readRecords, failure } = outcome
@@ -138,8 +153,9 @@ async function many(module, seeds) {
     module,
     seeds,
     () => false,
-    ({ seed, failure }) => {
-      if (failure !== undefined) process.stdout.write(`seed ${seed} FAILED: ${failure}\n  replay: ${howTo(seed)}\n`)
+    ({ seed, failure, trace = [] }) => {
+      if (failure === undefined) return
+      process.stdout.write(`${trace.join('\n')}\nseed ${seed} FAILED: ${failure}\n  replay: ${howTo(seed)}\n`)
     },
   )
   const failed = outcomes.filter(({ failure }) => failure !== undefined)

@@ -1,3 +1,2 @@
-import { simulate } from './simulate.ts'
-
-export { simulate }
+/** What `npm run sim` is built from. */
+export { failRun, simulate } from './simulate.ts'

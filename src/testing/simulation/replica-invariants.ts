@@ -77,13 +77,14 @@ export class ReplicaInvariants {
     const { highWatermark, logStartOffset } = log
     const { leaderEpoch, isLeader } = partition
     const { partitionEpoch } = partition.state
+    const wasSame = seen.partitionEpoch === partitionEpoch && seen.leaderEpoch === leaderEpoch
     if (isLeader && partitionEpoch !== seen.partitionEpoch) this.#checkInSync(life, partition, highWatermark)
     seen.partitionEpoch = partitionEpoch
     if (leaderEpoch !== seen.leaderEpoch || isLeader !== seen.wasLeader) {
       this.#checkNewEpoch(life, partition, seen, key)
     }
     if (highWatermark !== seen.highWatermark || logStartOffset !== seen.logStartOffset) {
-      this.#checkOffsets(life, partition, seen, key)
+      this.#checkOffsets(life, partition, seen, key, wasSame)
     }
     if (!isLeader) return
     const { lastStableOffset } = log
@@ -113,7 +114,8 @@ export class ReplicaInvariants {
     this.#fail(life, partition, `leads epoch ${leaderEpoch} with ${log.logEndOffset} of ${due} committed`)
   }
 
-  #checkOffsets(life: Life, partition: Partition, seen: Seen, key: string): void {
+  /** `wasSame`: leader and replicas in sync are those of the last event. */
+  #checkOffsets(life: Life, partition: Partition, seen: Seen, key: string, wasSame: boolean): void {
     const { log } = partition
     const { highWatermark, logStartOffset } = log
     if (highWatermark < seen.highWatermark) {
@@ -125,7 +127,7 @@ export class ReplicaInvariants {
     if (highWatermark > log.logEndOffset) {
       this.#fail(life, partition, `high watermark ${highWatermark} is past the end ${log.logEndOffset}`)
     }
-    const isNews = highWatermark > seen.highWatermark && seen.highWatermark > 0
+    const isNews = wasSame && highWatermark > seen.highWatermark
     seen.highWatermark = highWatermark
     seen.logStartOffset = logStartOffset
     if (highWatermark > seen.comparedTo) this.#compare(life, partition, seen, key)

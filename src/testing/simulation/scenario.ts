@@ -27,6 +27,8 @@ export function scenarioOf(random: SeededRandom): Scenario {
     settings: {
       ...(isAllSynced ? { 'log.flush.interval.messages': '1' } : {}),
       ...(random.percent(50) ? { 'log.roll.ms': '3000' } : {}),
+      // Who has to catch up does so in many steps.
+      ...(random.percent(40) ? { 'replica.fetch.max.bytes': '1024', 'replica.fetch.response.max.bytes': '1500' } : {}),
     },
     topics: [{ name: 'orders', partitions: 2 }],
     idempotentProducers: 2,

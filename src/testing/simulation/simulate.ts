@@ -267,14 +267,27 @@ class Run {
   }
 }
 
+let running: World | undefined
+
+/**
+ * Something was thrown where nobody catches it: in a process of its own it would have ended the broker. False where no run
+ * is under way.
+ */
+export function failRun(error: unknown): boolean {
+  running?.fail(`nobody has caught: ${error instanceof Error ? error.stack : String(error)}`)
+  return running !== undefined
+}
+
 /** Runs a seed to its end. Never rejects for what is wrong with the cluster; that is in the outcome. */
 export async function simulate(seed: number, options: SimulationOptions = {}): Promise<Outcome> {
   await loadHandlers()
   const run = new Run(seed, options)
+  running = run.world
   try {
     await run.go()
     return run.outcome(seed)
   } finally {
     run.close()
+    running = undefined
   }
 }
