@@ -8,8 +8,8 @@ import type { FetcherManagerOptions } from './follower-options.ts'
  * leaders, among which the partitions are spread.
  *
  * `follow` and `stop` come from the `ReplicaManager`, which gets it as `followers`; the endpoint and the settings are asked for
- * with every request, so that a broker that moves and settings that change need not be told of, but for the number of
- * fetchers (`settingsChanged`). To be closed before the logs are.
+ * with every request. Still it is better told of changes: of settings for the number of fetchers, of brokers for what is under
+ * way to one that has moved. To be closed before the logs are.
  */
 export class FetcherManager implements Followers {
   readonly #options: FetcherManagerOptions
@@ -66,6 +66,11 @@ export class FetcherManager implements Followers {
     if (fetcherCount === this.#fetcherCount) return
     this.#fetcherCount = fetcherCount
     for (const partition of [...this.#places.keys()]) this.follow(partition)
+  }
+
+  /** Brokers may have come, gone or moved. */
+  brokersChanged(): void {
+    for (const fetcher of this.#fetchers.values()) fetcher.brokersChanged()
   }
 
   /** Nothing is followed any more. Resolves when nothing more is appended. */

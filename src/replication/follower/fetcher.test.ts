@@ -188,6 +188,21 @@ describe('a follower', () => {
     expect(world.leader.fetches).toHaveLength(1)
   })
 
+  it('does not wait for a leader that is not where it was', async () => {
+    const world = await new World().listen()
+    world.manager.follow(world.partition())
+    await world.settle()
+    world.manager.brokersChanged()
+    await world.settle()
+    expect(world.leader.fetches).toHaveLength(1)
+    await world.listen(9093)
+    world.leaderPort = 9093
+    world.manager.brokersChanged()
+    await world.settle()
+    expect(world.leader.fetches).toHaveLength(2)
+    expect(world.warnings).toEqual([])
+  })
+
   it('closes its connection when there is nothing left to follow', async () => {
     const world = await new World().listen()
     world.leader.onFetch = () => responseOf([answerOf(0)])

@@ -99,6 +99,19 @@ export class Fetcher {
     if (followed === undefined) return
     this.#partitions.delete(partition)
     this.#drop(followed)
+    // Nobody waits for what is under way, and a leader that is lost may never answer it: the next time begins afresh.
+    if (this.#partitions.size === 0) this.#hangUp()
+  }
+
+  #hangUp(): void {
+    this.#client?.client.close()
+    this.#client = undefined
+  }
+
+  /** Brokers may be elsewhere now: what is under way to where this one was need not be waited for. */
+  brokersChanged(): void {
+    const endpoint = this.#options.endpointOf(this.leaderId)
+    if (endpoint !== undefined && this.#client !== undefined && placeOf(endpoint) !== this.#client.place) this.#hangUp()
   }
 
   #drop(followed: FollowedPartition): void {
@@ -113,7 +126,7 @@ export class Fetcher {
     this.#isClosed = true
     for (const followed of this.#partitions.values()) this.#drop(followed)
     this.#partitions.clear()
-    this.#client?.client.close()
+    this.#hangUp()
     this.#wake()
     await this.#running
   }
@@ -133,8 +146,7 @@ export class Fetcher {
       else if (this.#partitions.size === 0) break
       else await this.#pause(this.#untilNextMs(this.#options.settings().backoffMs))
     }
-    this.#client?.client.close()
-    this.#client = undefined
+    this.#hangUp()
     this.#session.restart(true)
     this.#isRunning = false
   }
@@ -159,13 +171,18 @@ export class Fetcher {
 
   async #fetch(request: SessionRequest): Promise<void> {
     const settings = this.#options.settings()
+    let client: NodeClient | undefined
     let response: FetchResponse
     try {
+      client = this.#connected()
       const body = (version: number) => this.#body(request, settings, version)
-      response = (await this.#connected().request(apis.Fetch, body, MIN_FETCH_VERSION)).response
+      response = (await client.request(apis.Fetch, body, MIN_FETCH_VERSION)).response
     } catch (error) {
       if (!(error instanceof RequestError)) throw error
-      await this.#failed(error.message, settings.backoffMs)
+      this.#session.restart(false)
+      // Where it was hung up here, there is nothing to fetch any more, or elsewhere.
+      const isHungUp = client !== undefined && client !== this.#client?.client
+      if (!isHungUp && !this.#isClosed) await this.#failed(error.message, settings.backoffMs)
       return
     }
     if (response.errorCode !== errors.NONE.code) await this.#refused(response, settings.backoffMs)
@@ -195,9 +212,9 @@ export class Fetcher {
     const endpoint = this.#isClosed ? undefined : endpointOf(this.leaderId)
     if (endpoint === undefined) throw new RequestError('disconnected', `broker ${this.leaderId} is not there`)
     const { host, port } = endpoint
-    const place = `${host}:${port}`
+    const place = placeOf(endpoint)
     if (this.#client?.place === place) return this.#client.client
-    this.#client?.client.close()
+    this.#hangUp()
     const client = new NodeClient({
       network,
       time,
@@ -211,10 +228,7 @@ export class Fetcher {
     return client
   }
 
-  /** No answer: another session has to begin, if the leader comes back. */
   async #failed(message: string, backoffMs: number): Promise<void> {
-    this.#session.restart(false)
-    if (this.#isClosed) return
     if (this.#failures === 0) this.#options.logger.warn(`Fetching from broker ${this.leaderId} failed: ${message}`)
     this.#failures += 1
     await this.#pause(backoffMs)
@@ -245,4 +259,8 @@ export class Fetcher {
     await this.#answers.take(response)
     if (response.throttleTimeMs > 0) await this.#pause(response.throttleTimeMs)
   }
+}
+
+function placeOf({ host, port }: { readonly host: string; readonly port: number }): string {
+  return `${host}:${port}`
 }

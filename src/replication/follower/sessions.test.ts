@@ -75,21 +75,21 @@ describe('a fetch session (KIP-227)', () => {
     expect(last.topics[0]!.partitions[0]!.currentLeaderEpoch).toBe(6)
   })
 
-  it('that fetches nothing more is given back', async () => {
+  it('that fetches nothing more is left with its connection', async () => {
     const world = await new World().listen()
-    quiet(world, 1, () => [])
-    world.leader.onFetch = ({ sessionEpoch, forgottenTopicsData }, respond) => {
-      if (sessionEpoch === 0) return responseOf([answerOf(0)], { sessionId: 9 })
-      if (forgottenTopicsData.length > 0) return responseOf([], { sessionId: 0 })
-      world.time.after(100, () => respond(responseOf([], { sessionId: 9 })))
-      return undefined
-    }
+    quiet(world, 1, () => undefined)
     const [partition] = followAll(world, 1)
     await world.settle()
     world.manager.stop(partition!)
-    await world.time.advance(1000)
-    expect(said(world.leader.fetches.at(-1)!)).toMatchObject({ asked: [], forgotten: [0] })
-    expect(world.time.pendingTasks).toBe(0)
+    await world.settle()
+    expect([world.time.pendingTasks, world.warnings]).toEqual([0, []])
+    world.manager.follow(partition!)
+    await world.settle()
+    expect(world.leader.connectionCount).toBe(2)
+    expect(world.leader.fetches.slice(2).map(said)).toEqual([
+      { session: [0, 0], asked: ['0@0'], forgotten: [] },
+      { session: [9, 1], asked: [], forgotten: [] },
+    ])
   })
 
   it.each([
