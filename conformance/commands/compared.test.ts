@@ -24,6 +24,10 @@ const setUp: ToolRun[] = [
   tool('kafka-console-consumer', '--topic t --group g --from-beginning --max-messages 60 --timeout-ms 60000'),
   tool('kafka-configs', '--alter --entity-type brokers --entity-default --add-config log.retention.ms=90000000'),
   tool(
+    'kafka-console-consumer',
+    '--topic t --group new --from-beginning --max-messages 60 --timeout-ms 60000 --command-property group.protocol=consumer',
+  ),
+  tool(
     'kafka-configs',
     '--alter --entity-type users --entity-name bob --entity-type clients --entity-default ' +
       '--add-config consumer_byte_rate=5,producer_byte_rate=6',
@@ -46,6 +50,8 @@ const asked: Record<string, ToolRun> = {
   groups: tool('kafka-consumer-groups', '--list --state --type'),
   offsets: tool('kafka-consumer-groups', '--describe --group g --offsets'),
   state: tool('kafka-consumer-groups', '--describe --group g --state'),
+  modernState: tool('kafka-consumer-groups', '--describe --group new --state --verbose'),
+  modernOffsets: tool('kafka-consumer-groups', '--describe --group new --verbose'),
   reset: tool('kafka-consumer-groups', '--reset-offsets --group g --topic t --shift-by -2 --dry-run --export'),
   quorum: tool('kafka-metadata-quorum', 'describe --status'),
   generate: tool('kafka-reassign-partitions', `--generate --topics-to-move-json-file ${moveFile} --broker-list 1`),
@@ -173,7 +179,7 @@ describe.each(kinds)('on a broker of kind %s', (kind) => {
   test('groups', async () => {
     const listed = rows(text('groups'), 'GROUP').map(([group, type, state]) => ({ group, type, state }))
     expect(listed.length).toBeGreaterThan(0)
-    expect(await json('groups --list')).toEqual({ groups: listed })
+    expect(await json('groups --list')).toEqual({ groups: listed.sort((a, b) => (a.group! < b.group! ? -1 : 1)) })
     const offsets = rows(text('offsets'), 'GROUP').map(([, topic, partition, current, end, lag]) => ({
       topic,
       partition: Number(partition),
@@ -189,6 +195,29 @@ describe.each(kinds)('on a broker of kind %s', (kind) => {
     const { coordinator, ...group } = described.groups[0] as { coordinator: { host: string; port: number; id: number } }
     expect([`${coordinator.host}:${coordinator.port}`, `(${coordinator.id})`]).toEqual([address, id])
     expect([group]).toMatchObject([{ state: state === '-' ? members : state, memberCount: 0 }])
+    const [[, , , assignor, modern, epoch, targetEpoch]] = rows(text('modernState'), 'GROUP') as [string[]]
+    expect(await json('groups --describe --group new --state')).toMatchObject({
+      groups: [
+        {
+          assignmentStrategy: assignor,
+          state: modern,
+          groupEpoch: Number(epoch),
+          targetAssignmentEpoch: Number(targetEpoch),
+        },
+      ],
+    })
+    expect(await json('groups --describe --group new')).toMatchObject({
+      groups: [
+        {
+          offsets: rows(text('modernOffsets'), 'GROUP').map(([, , partition, leaderEpoch, current, end]) => ({
+            partition: Number(partition),
+            leaderEpoch: number(leaderEpoch!),
+            currentOffset: number(current!),
+            logEndOffset: number(end!),
+          })),
+        },
+      ],
+    })
     const { status, stdout } = await ottla(
       `groups --bootstrap-server ${brokers.get(kind)!.bootstrap} --reset-offsets --group g --topic t --shift-by -2 --dry-run --export`.split(
         ' ',
@@ -207,6 +236,23 @@ describe.each(kinds)('on a broker of kind %s', (kind) => {
       currentVoters: JSON.parse(field('CurrentVoters')),
       currentObservers: [],
     })
+  })
+
+  test('controllers that are asked themselves', async () => {
+    const broker = brokers.get(kind)!
+    const bootstrap = ['--bootstrap-controller', `127.0.0.1:${broker.home.controllerPort}`, '--json']
+    const asked = async (...words: string[]) => {
+      const { status, stdout, stderr } = await ottla([...words, ...bootstrap])
+      expect([status, stderr], words.join(' ')).toEqual([0, ''])
+      return JSON.parse(stdout) as Record<string, unknown>
+    }
+    const { clusterId, leaderId, currentVoters } = await asked('metadata-quorum', 'describe', '--status')
+    expect(await json('metadata-quorum describe --status')).toMatchObject({ clusterId, leaderId, currentVoters })
+    expect(await asked('reassign-partitions', '--list')).toEqual({ reassignments: [] })
+    const set = ['--alter', '--broker-defaults', '--add-config', 'log.retention.ms=80000000']
+    expect(await asked('configs', ...set)).toMatchObject({ added: { 'log.retention.ms': '80000000' } })
+    const { entities } = await asked('configs', '--describe', '--broker-defaults')
+    expect(JSON.stringify(entities)).toContain('"80000000"')
   })
 
   test('reassignments and elections', async () => {

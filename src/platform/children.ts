@@ -33,13 +33,13 @@ export interface Children {
 }
 
 /**
- * Processes of Node that run this program. A child is in a process group of its own, so that a Ctrl-C reaches it only through
+ * Processes of Node that run this program (or another `script`). A child is in a process group of its own, so that a Ctrl-C reaches it only through
  * its parent; and it is connected to its parent by a channel, whose end tells it that the parent has gone, however it went.
  */
-export function nodeChildren(): Children {
+export function nodeChildren(script: string = process.argv[1]!): Children {
   return {
     start(args, environment, events) {
-      const command = [...process.execArgv, process.argv[1]!, ...args]
+      const command = [...process.execArgv, script, ...args]
       const child = spawn(process.execPath, command, {
         detached: true,
         env: Object.fromEntries(environment),

@@ -15,6 +15,9 @@ import { ClusterRunner } from './runner.ts'
 
 const DEFAULT_DATA = './.ottla-cluster'
 
+/** The last is sent when the terminal is closed. */
+const STOP_SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const
+
 export type ClusterCommand = 'start' | 'dev'
 
 const FLAGS = [
@@ -56,8 +59,9 @@ export function parseClusterRequest(args: readonly string[]): ClusterRequest {
   }
 }
 
+/** Below those that systems give to outgoing connections, one of which could take a port between the look and the start. */
 const FIRST_FREE_PORT = 20_000
-const FREE_PORTS = 40_000
+const FREE_PORTS = 12_000
 const FREE_PORT_ATTEMPTS = 50
 
 /** A first port for a cluster, chosen so that all that it needs are free. */
@@ -120,13 +124,11 @@ export async function runCluster(command: ClusterCommand, args: readonly string[
     },
   })
   const stop = () => runner.stop()
-  process.on('SIGTERM', stop)
-  process.on('SIGINT', stop)
+  for (const signal of STOP_SIGNALS) process.on(signal, stop)
   try {
     return await runner.run()
   } finally {
-    process.off('SIGTERM', stop)
-    process.off('SIGINT', stop)
+    for (const signal of STOP_SIGNALS) process.off(signal, stop)
     if (isTemporary) disk.removeTree(directory)
   }
 }
