@@ -62,7 +62,7 @@ function lead(): void {
   const batch = buildBatch(
     Array.from({ length: RECORDS_PER_BATCH }, () => ({ timestamp: 1_700_000_000_000, key: null, value: record })),
   )
-  const server = createServer((socket) => {
+  const server = createServer({ noDelay: true }, (socket) => {
     socket.on('error', () => {})
     const decoder = new FrameDecoder(1e8)
     socket.on('data', (chunk) => {
@@ -70,7 +70,9 @@ function lead(): void {
       for (let frame = decoder.next(); frame !== undefined; frame = decoder.next()) answer(frame)
     })
     const send = (chunks: readonly Buffer[]) => {
+      socket.cork()
       for (const chunk of chunks) socket.write(chunk)
+      socket.uncork()
     }
     const answer = (frame: Buffer): void => {
       const { api, apiVersion, correlationId, reader } = decodeRequestHeader(frame)
