@@ -102,7 +102,8 @@ export class LeaderState {
   /** To be called when the state of the partition is another one. */
   update(isNewEpoch: boolean): void {
     const { log, state } = this.#partition
-    this.#pending = undefined
+    // Where the metadata say what an answer has said, what has been asked for since is under way all the same.
+    if (isNewEpoch || this.#pending?.change.partitionEpoch !== state.partitionEpoch) this.#pending = undefined
     const isFirst = this.epochStartOffset === -1
     const nowMs = this.#leadership.time.monotonicMs()
     this.#assign(state.replicas)
