@@ -63,8 +63,10 @@ export interface ControllerOptions {
   readonly policies?: Policies
 }
 
-/** How many times in a session it is looked whether one has expired. */
-const SESSION_CHECKS = 8
+/** How many times in a session it is looked whether one has expired: what is found late is led by nobody for longer. */
+const SESSION_CHECKS = 64
+/** A controller that itself stood still for this part of a session does not hold that against others. */
+const EXCUSED_PART = 8
 
 /**
  * Decides over topics, configs and features, and writes what it decided to the metadata log. The promise of every
@@ -180,7 +182,7 @@ export class Controller {
     this.#sessions = sessions
     const periodMs = Math.max(1, timeoutMs / SESSION_CHECKS)
     this.#tasks.start(periodMs, (lateMs) => {
-      if (lateMs > periodMs) sessions.excuse(lateMs, platform.time.monotonicMs())
+      if (lateMs > timeoutMs / EXCUSED_PART) sessions.excuse(lateMs, platform.time.monotonicMs())
       return this.#inBackground(this.#decide(fenceStaleBroker), false)
     })
   }
