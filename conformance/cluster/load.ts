@@ -28,6 +28,7 @@ export class Load {
   private readonly producers: ClusterProducer[]
   private readonly acks: number[]
   private isOver = false
+  private waiting: Array<{ partition: number; resolve: (atMs: number) => void }> = []
 
   private constructor(cluster: Cluster, topic: string, partitions: number, producers: number, maxPauseMs: number) {
     this.cluster = cluster
@@ -76,6 +77,11 @@ export class Load {
     })
   }
 
+  /** The time at which something is next acknowledged in a partition, in milliseconds of performance.now. */
+  nextAckMs(partition: number): Promise<number> {
+    return new Promise((resolve) => this.waiting.push({ partition, resolve }))
+  }
+
   resetGaps(): void {
     this.longestGapMs = 0
     this.lastAckMs.fill(performance.now())
@@ -99,5 +105,7 @@ export class Load {
     this.acks[partition]! += 1
     this.longestGapMs = Math.max(this.longestGapMs, nowMs - this.lastAckMs[partition]!)
     this.lastAckMs[partition] = nowMs
+    for (const { resolve } of this.waiting.filter((each) => each.partition === partition)) resolve(nowMs)
+    this.waiting = this.waiting.filter((each) => each.partition !== partition)
   }
 }
