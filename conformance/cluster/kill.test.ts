@@ -5,9 +5,15 @@ import { Load } from './load.ts'
 import { finish, withCluster } from './story.ts'
 
 const cycleCount = Number(process.env.OTTLA_CLUSTER_KILL_CYCLES ?? 100)
-const longestAbsenceMs = 1500
-/** As short as they can be: most of a cycle is the wait until a killed broker may register again. */
-const overrides = { 'broker.session.timeout.ms': '1000', 'broker.heartbeat.interval.ms': '200' }
+const longestRestMs = 200
+const longestAbsenceMs = 800
+/** As short as they can be: most of a cycle is the wait until a death is noticed and a killed broker may register again. */
+const overrides = {
+  'broker.session.timeout.ms': '800',
+  'broker.heartbeat.interval.ms': '150',
+  'controller.quorum.fetch.timeout.ms': '1000',
+  'controller.quorum.election.timeout.ms': '500',
+}
 
 test(`${cycleCount} times kill -9 of one node or two: nothing acknowledged is lost, nothing is there twice`, async () => {
   const cluster = await Cluster.start({ nodes: [{}, {}, {}], overrides })
@@ -15,7 +21,7 @@ test(`${cycleCount} times kill -9 of one node or two: nothing acknowledged is lo
     const load = await Load.start(cluster, 'ledger', { partitions: 6 }, 3)
     const { random } = load
     for (let cycle = 1; cycle <= cycleCount; cycle++) {
-      await sleep(random() * 500)
+      await sleep(random() * longestRestMs)
       const victims = cluster.nodes.filter(() => random() < 0.4).slice(0, 2)
       if (victims.length === 0) victims.push(cluster.nodes[cycle % 3]!)
       await Promise.all(victims.map((node) => node.kill()))
