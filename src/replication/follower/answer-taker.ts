@@ -187,7 +187,7 @@ export class AnswerTaker {
 
   #refused(followed: FollowedPartition, error: KafkaError): void {
     if (error === errors.FENCED_LEADER_EPOCH) {
-      this.#options.logger.info(`${followed} waits for a leader epoch after ${followed.leaderEpoch}`)
+      this.#options.logger.debug(`${followed} waits for a leader epoch after ${followed.leaderEpoch}`)
       followed.status = 'failed'
     } else if (PASSING.has(error))
       this.#delay(followed, Math.min(this.#options.backoffMs(), backoffMs(followed.failures)))
