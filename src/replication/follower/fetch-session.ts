@@ -95,7 +95,7 @@ export class FetchSession {
       sessionEpoch: this.#epoch,
       partitions: isFull ? [...this.#asked.keys()] : changed,
       forgotten: isFull ? [] : gone,
-      isAdding: isFull || this.#asked.size > kept,
+      isAdding: this.#asked.size > kept,
     }
   }
 

@@ -176,6 +176,7 @@ describe('a fetch session (KIP-227)', () => {
       { session: [0, 0], asked: ['2@0', '0@1', '1@1'], forgotten: [] },
       { session: [0, 0], asked: ['0@1', '1@1', '2@1'], forgotten: [] },
     ])
+    expect(world.leader.fetches.map(({ maxWaitMs }) => maxWaitMs)).toEqual([0, 500, 500, 500])
   })
 
   it('costs what has changed, however much is followed', async () => {
