@@ -12,17 +12,21 @@ const NOT_CONTROLLER = 41
 class FakeController {
   isActive = true
   isMute = false
+  /** Takes its time to hand out ids, and answers what came by the same connection in order. */
+  isSlow = false
   readonly id: number
 
   constructor(network: MemoryNetwork, id: number) {
     this.id = id
     void network.of(`c${id}`).listen({ host: `c${id}`, port: 9093 }, (connection) => {
       const decoder = new FrameDecoder(10_000)
+      let isHeldUp = false
       connection.handle({
         data: (chunk) => {
           decoder.push(chunk)
           for (let frame = decoder.next(); frame !== undefined; frame = decoder.next()) {
-            if (!this.isMute) connection.write(this.answer(frame))
+            isHeldUp ||= this.isSlow && decodeRequestHeader(frame).api === apis.AllocateProducerIds
+            if (!this.isMute && !isHeldUp) connection.write(this.answer(frame))
           }
         },
         drained() {},
@@ -34,13 +38,14 @@ class FakeController {
   answer(frame: Buffer): Buffer[] {
     const { api, apiVersion, correlationId } = decodeRequestHeader(frame)
     if (api === apis.ApiVersions) {
-      const apiKeys = [apis.ApiVersions, apis.AllocateProducerIds].map(({ key }) => ({
+      const apiKeys = [apis.ApiVersions, apis.AllocateProducerIds, apis.BrokerHeartbeat].map(({ key }) => ({
         apiKey: key,
         minVersion: 0,
         maxVersion: 0,
       }))
       return encodeResponse(apis.ApiVersions, 0, correlationId, { errorCode: apiVersion > 0 ? 35 : 0, apiKeys })
     }
+    if (api === apis.BrokerHeartbeat) return encodeResponse(apis.BrokerHeartbeat, apiVersion, correlationId, {})
     const body = { errorCode: this.isActive ? 0 : NOT_CONTROLLER, producerIdStart: this.id, producerIdLen: 1 }
     return encodeResponse(apis.AllocateProducerIds, apiVersion, correlationId, body)
   }
@@ -113,6 +118,24 @@ describe('the way to the active controller', () => {
     channel.leaderChanged()
     await time.advance(100)
     expect(answer.value).toBe(2)
+  })
+
+  test('what takes long does not hold up that this broker lives', async () => {
+    const { time, controllers, channel, ask } = world()
+    controllers[0]!.isSlow = true
+    const slow = ask()
+    let isHeard = false
+    const heartbeat = { brokerId: 1, brokerEpoch: 1, currentMetadataOffset: 1, wantFence: false, wantShutDown: false }
+    void channel
+      .request(apis.BrokerHeartbeat, () => heartbeat)
+      .then(() => {
+        isHeard = true
+      })
+    await time.advance(100)
+    expect([slow.value, isHeard]).toEqual([undefined, true])
+    channel.close()
+    await time.advance(100)
+    expect(slow.value).toBe('disconnected')
   })
 
   test('where nobody leads, a request is given up in time', async () => {

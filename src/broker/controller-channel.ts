@@ -1,6 +1,6 @@
 import type { Network } from '../platform/network.ts'
 import type { Time } from '../platform/time.ts'
-import type { Api } from '../protocol/api-keys.ts'
+import { type Api, apis } from '../protocol/api-keys.ts'
 import { errors } from '../protocol/errors.ts'
 import type { InputOf, Message, MessageOf } from '../protocol/schema.ts'
 import type { ControllerLink, LinkOptions } from '../replication/channel/controller-link.ts'
@@ -31,15 +31,29 @@ export interface ControllerChannelOptions {
   readonly serve: Serve
 }
 
+/** What goes by a connection of its own. */
+type Lane = 'life' | 'clients' | 'partitions'
+
+/** A controller answers what came by one connection in order: what clients want may take long. */
+function laneOf(api: { readonly key: number }): Lane {
+  if (api === apis.BrokerHeartbeat || api === apis.BrokerRegistration) return 'life'
+  return api === apis.Envelope || api === apis.CreateTopics ? 'clients' : 'partitions'
+}
+
+interface Client {
+  readonly place: string
+  readonly requests: NodeClient
+}
+
 interface Answer<Response extends Message> {
   readonly version: number
   readonly response: MessageOf<Response>
 }
 
-/** Asks the active controller: in this process where it is here, else over one connection, which follows the leadership. */
+/** Asks the active controller: in this process where it is here, else over connections that follow the leadership. */
 export class ControllerChannel implements ControllerLink {
   readonly #options: ControllerChannelOptions
-  #client: { readonly place: string; readonly requests: NodeClient } | undefined
+  readonly #clients = new Map<Lane, Client>()
   #isClosed = false
 
   constructor(options: ControllerChannelOptions) {
@@ -83,32 +97,34 @@ export class ControllerChannel implements ControllerLink {
       return askItself(serve, api, body, { connection, clientId, nowMs: time.monotonicMs() })
     }
     const peer = leader()
-    return peer && this.#to(peer).request(api, body, minVersion)
+    return peer && this.#to(peer, laneOf(api)).request(api, body, minVersion)
   }
 
-  #to({ host, port }: Peer): NodeClient {
+  #to({ host, port }: Peer, lane: Lane): NodeClient {
     const place = `${host}:${port}`
-    if (this.#client?.place !== place) {
-      this.#client?.requests.close()
-      const { network, time, clientId, requestTimeoutMs, maxResponseBytes } = this.#options
-      const options = { network, time, host, port, clientId, requestTimeoutMs, maxResponseBytes }
-      this.#client = { place, requests: new NodeClient(options) }
-    }
-    return this.#client.requests
+    const known = this.#clients.get(lane)
+    if (known?.place === place) return known.requests
+    known?.requests.close()
+    const { network, time, clientId, requestTimeoutMs, maxResponseBytes } = this.#options
+    const requests = new NodeClient({ network, time, host, port, clientId, requestTimeoutMs, maxResponseBytes })
+    this.#clients.set(lane, { place, requests })
+    return requests
   }
 
   /** Somebody else leads, or nobody: whoever waits for the answer of the one before asks again. */
   leaderChanged(): void {
     const peer = this.#options.leader()
-    if (this.#client === undefined || (peer !== undefined && this.#client.place === `${peer.host}:${peer.port}`)) return
-    this.#client.requests.close()
-    this.#client = undefined
+    for (const [lane, { place, requests }] of this.#clients) {
+      if (peer !== undefined && place === `${peer.host}:${peer.port}`) continue
+      this.#clients.delete(lane)
+      requests.close()
+    }
   }
 
   /** Requests under way are rejected. */
   close(): void {
     this.#isClosed = true
-    this.#client?.requests.close()
+    for (const { requests } of this.#clients.values()) requests.close()
   }
 }
 

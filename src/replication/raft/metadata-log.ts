@@ -157,6 +157,7 @@ export class MetadataLog {
    */
   async append(batch: Buffer, batchView: { nextOffset: number; epoch: number; timestampMs: number }): Promise<void> {
     if (this.#failure !== undefined) throw new MetadataLogError(this.#failure)
+    if (batchView.epoch > this.#lastEpoch) this.#noteEpoch(batchView.epoch)
     const segment = this.#segmentFor(batch.length, batchView.timestampMs)
     try {
       await this.#active.write([batch], segment.sizeBytes)
@@ -296,9 +297,13 @@ export class MetadataLog {
     this.#lastEpoch = epoch
   }
 
-  /** Notes where an epoch begins, in the file that Apache Kafka keeps for it. */
-  noteEpoch(epoch: number, startOffset: number): void {
-    this.#keepEpochs((line) => Number(line.split(' ')[0]) < epoch, `${epoch} ${startOffset}`)
+  /** Notes that an epoch begins with what is about to be written, in the file that Apache Kafka keeps for it. */
+  #noteEpoch(epoch: number): void {
+    try {
+      this.#keepEpochs((line) => Number(line.split(' ')[0]) < epoch, `${epoch} ${this.#endOffset}`)
+    } catch (error) {
+      throw new MetadataLogError(`the epochs in ${this.#options.directory} could not be written: ${messageOf(error)}`)
+    }
   }
 
   #keepEpochs(isKept: (line: string) => boolean, ...added: string[]): void {

@@ -305,6 +305,25 @@ describe('a quorum of three', () => {
     await world.until(() => full.journal.records.length === 1)
   })
 
+  it('a follower whose disk is so full that it cannot even note an epoch lives on', async () => {
+    const world = new World(3)
+    world.format(3)
+    await world.startAll()
+    await world.until(() => world.leader !== undefined)
+    await world.time.advance(5000)
+    const before = world.leader!
+    const full = world.nodes.find(({ id }) => id !== before.id)!
+    const epochs = LOG.replace(/[^/]+$/, 'leader-epoch-checkpoint')
+    full.disk.fault = (operation, path) => (operation === 'replace' && path === epochs ? 'ENOSPC' : undefined)
+    before.crash()
+    await world.until(() => world.leader !== undefined && world.leader !== full)
+    await world.time.advance(20_000)
+    full.disk.fault = () => undefined
+    const appended = world.leader!.quorum!.append(['a'])
+    await world.until(() => full.journal.records.length === 1)
+    await appended
+  })
+
   it('a node of another cluster is told so, once, and spoils nothing', async () => {
     const told: string[] = []
     const world = new World(3)

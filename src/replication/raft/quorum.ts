@@ -294,7 +294,6 @@ export class Quorum<R = unknown> {
       const bytes = group.length === 1 ? batches : Buffer.concat(group.map((effect) => effect.batches))
       const timestampMs = new BatchView(batches).maxTimestamp
       try {
-        if (epoch > this.#log.lastEpoch) this.#log.noteEpoch(epoch, this.#log.endOffset)
         await this.#log.append(bytes, { nextOffset, epoch, timestampMs })
       } catch (error) {
         if (!(error instanceof MetadataLogError)) throw error
