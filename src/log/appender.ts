@@ -99,11 +99,23 @@ export class Appender {
     const mustSync = options.origin === 'raft' || this.#unflushedRecords >= state.config.flushMessages
     if (mustSync) this.#unflushedRecords = 0
     const undoCount = state.producers.mark - mark
-    const isReplicated = options.origin === 'replication'
-    const staged = { segment, buffers, sizeBytes, nextOffset, info, undoCount, aborted, mustSync, isReplicated }
-    const append = { ...staged, ...deferred() }
-    this.queue.push(append)
-    return append.outcome
+    const { outcome, resolve, reject } = deferred()
+    // Written out: objects that are put together from others cost more than all the rest here.
+    this.queue.push({
+      segment,
+      buffers,
+      sizeBytes,
+      nextOffset,
+      info,
+      undoCount,
+      aborted,
+      mustSync,
+      isReplicated: options.origin === 'replication',
+      outcome,
+      resolve,
+      reject,
+    })
+    return outcome
   }
 
   #applyProducers(buffers: readonly Buffer[], options: AppendOptions): readonly AbortedTxn[] {

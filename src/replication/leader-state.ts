@@ -129,7 +129,8 @@ export class LeaderState {
 
   /** undefined for one that has no replica. */
   follower(brokerId: number): FollowerProgress | undefined {
-    return this.#followers.find((follower) => follower.brokerId === brokerId)
+    for (const follower of this.#followers) if (follower.brokerId === brokerId) return follower
+    return undefined
   }
 
   /** The followers in sync that have the record at `offset`, or will have it next. */

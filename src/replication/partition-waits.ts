@@ -18,8 +18,7 @@ export class PartitionWaits {
   }
 
   unwatch(wait: FetchWait): void {
-    this.#consumers.delete(wait)
-    this.#followers.delete(wait)
+    if (!this.#followers.delete(wait)) this.#consumers.delete(wait)
   }
 
   /** `sizeBytes` that end at `endOffset` are in the log, where nobody but this replica has to have them. */
