@@ -316,6 +316,31 @@ describe('ReplicaManager', () => {
     expect([made(), pauses]).toEqual([10, 3])
   })
 
+  it('makes no log any more of what is removed between two tries', async () => {
+    const { create } = logs
+    logs.create = () => {
+      throw new LogError('KAFKA_STORAGE_ERROR', 'the disk is full')
+    }
+    const many = Array.from({ length: 3 }, (_, index) => state(index + 10))
+    replicas.apply(many, [])
+    let elapsedMs = 0
+    environment.time.monotonicMs = () => elapsedMs
+    logs.create = (topic, partition, topicId) => {
+      elapsedMs += 10
+      if (partition === 10) replicas.apply([], [state(11)])
+      return create.call(logs, topic, partition, topicId)
+    }
+    await environment.time.advance(5000)
+    expect(many.map(({ partition }) => replicas.get('topic', partition) !== undefined)).toEqual([true, false, true])
+  })
+
+  it('changes nothing any more once it stops', () => {
+    replicas.stopWaiting()
+    replicas.apply([state(2)], [state(0)])
+    expect(replicas.get('topic', 2)).toBeUndefined()
+    expect(replicas.get('topic', 0)).toBeDefined()
+  })
+
   it('does not go back to what it could not do before', async () => {
     const { create } = logs
     logs.create = () => {

@@ -140,9 +140,11 @@ export class ReplicaManager {
    * for it.
    */
   apply(changed: readonly PartitionState[], removed: readonly PartitionState[]): void | Promise<void> {
-    const steps = this.#steps(changed, removed)
-    if (this.#takeSteps(steps)) return undefined
-    return this.#takeRest(steps)
+    return this.#isStopping ? undefined : this.#take(this.#steps(changed, removed))
+  }
+
+  #take(steps: Generator<void>): void | Promise<void> {
+    return this.#takeSteps(steps) ? undefined : this.#takeRest(steps)
   }
 
   async #takeRest(steps: Generator<void>): Promise<void> {
@@ -177,10 +179,18 @@ export class ReplicaManager {
     this.#unserved.set(`${state.topic}-${state.partition}`, state)
     this.#retry ??= this.#time.after(RETRY_MS, () => {
       this.#retry = undefined
-      const states = [...this.#unserved.values()]
-      this.#unserved.clear()
-      void this.apply(states, [])
+      void this.#take(this.#addUnserved())
     })
+  }
+
+  /** The metadata may say otherwise between two steps. */
+  *#addUnserved(): Generator<void> {
+    for (const [name, state] of [...this.#unserved]) {
+      if (this.#unserved.get(name) !== state) continue
+      this.#unserved.delete(name)
+      if (!this.#guard(state, () => this.#add(state))) this.#addLater(state)
+      yield
+    }
   }
 
   /** Answers whether the log store did what it was asked for. */

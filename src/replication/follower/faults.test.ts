@@ -144,6 +144,14 @@ describe('a follower', () => {
     expect((partition.log as PartitionLog).segmentCount).toBe(segmentCount)
   })
 
+  it('follows nobody any more once it is closed, whatever the metadata say', async () => {
+    const world = await new World().listen()
+    await world.manager.close()
+    world.manager.follow(world.partition())
+    await world.time.advance(1000)
+    expect([world.manager.partitionCount, world.leader.fetches.length]).toEqual([0, 0])
+  })
+
   it('keeps nothing of what is corrupt, and gets it again', async () => {
     const world = await new World().listen()
     const partition = world.partition()

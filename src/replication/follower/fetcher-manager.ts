@@ -17,6 +17,7 @@ export class FetcherManager implements Followers {
   readonly #fetchers = new Map<string, Fetcher>()
   readonly #places = new Map<Partition, Fetcher>()
   #fetcherCount: number
+  #isClosed = false
 
   constructor(options: FetcherManagerOptions) {
     this.#options = options
@@ -36,6 +37,7 @@ export class FetcherManager implements Followers {
   }
 
   follow(partition: Partition): void {
+    if (this.#isClosed) return
     const fetcher = this.#fetcherOf(partition)
     const before = this.#places.get(partition)
     if (before !== fetcher) before?.stop(partition)
@@ -75,6 +77,7 @@ export class FetcherManager implements Followers {
 
   /** Nothing is followed any more. Resolves when nothing more is appended. */
   async close(): Promise<void> {
+    this.#isClosed = true
     const fetchers = [...this.#fetchers.values()]
     this.#fetchers.clear()
     this.#places.clear()
