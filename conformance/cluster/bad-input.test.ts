@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { apis } from '../../src/protocol/api-keys.ts'
-import { requestOn } from '../harness/admin.ts'
+import { PATIENCE_MS, requestOn } from '../harness/admin.ts'
 import { Cluster, type ClusterNode } from '../harness/cluster.ts'
 import { eventually } from '../harness/process.ts'
 import { activeController, shortSessions } from './story.ts'
@@ -109,7 +109,7 @@ test('a voter whose disk was wiped, formatted or not', async () => {
   const directoryId = /directory\.id=(.*)/.exec(readFileSync(meta(node), 'utf8'))![1]!
   await node.start()
   await cluster.admin.settled()
-  const voters = await eventually('the new directory among the observers', 30_000, async () => {
+  const voters = await eventually('the new directory among the observers', PATIENCE_MS, async () => {
     const topics = [{ topicName: '__cluster_metadata', partitions: [{ partitionIndex: 0 }] }]
     const { topics: answers } = await cluster.admin.request(apis.DescribeQuorum, 2, { topics })
     const { currentVoters, observers } = answers[0]!.partitions[0]!

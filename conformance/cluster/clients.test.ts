@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { PATIENCE_MS } from '../harness/admin.ts'
 import { Cluster } from '../harness/cluster.ts'
 import { launchCopiers, runCopiers } from '../harness/java.ts'
 import { kafkaVersion } from '../harness/maven.ts'
@@ -60,7 +61,7 @@ test('Java and librdkafka clients, groups of both protocols and transactions go 
       Array.from({ length: COPIED }, (_, index) => `${partition}:${index}`),
     )
     // A copier may have left a transaction behind, beyond which nobody reads until its time has run out.
-    const copied = await eventually('the copy', 60_000, async () => {
+    const copied = await eventually('the copy', PATIENCE_MS, async () => {
       const values = await readTopic(kafkaVersion, cluster, 'out', 'read_committed', PARTITIONS)
       return values.flat().length >= PARTITIONS * COPIED ? values : undefined
     })
@@ -68,7 +69,7 @@ test('Java and librdkafka clients, groups of both protocols and transactions go 
     console.log(`${java.size} records of Java, ${librdkafka.size} of librdkafka, ${KILLS} kills`)
     await finish(cluster)
   }).finally(() => Promise.all(ends.map((end) => end())))
-}, 400_000)
+}, 900_000)
 
 function recordsIn(lines: readonly string[], what: string): Records {
   const records: Records = new Map()

@@ -23,7 +23,7 @@ test('a node that stands still for longer than its session, and one that is cut 
     }
     await finish(cluster, load)
   })
-})
+}, 900_000)
 
 test('a rolling restart: leaders move before their node stops', async () => {
   const cluster = await Cluster.start({ nodes: [{}, {}, {}], overrides: shortSessions })
@@ -41,7 +41,7 @@ test('a rolling restart: leaders move before their node stops', async () => {
     }
     await finish(cluster, load)
   })
-})
+}, 900_000)
 
 test('the disk of the active controller is full: the others go on, and it is in sync again once there is room', async () => {
   const cluster = await Cluster.of({ nodes: [{}, {}, {}], overrides: shortSessions })
@@ -71,4 +71,4 @@ test('the disk of the active controller is full: the others go on, and it is in 
     await load.progress()
     await load.finish()
   }).finally(() => Promise.all([...disks.values()].map((disk) => disk.end())))
-})
+}, 900_000)

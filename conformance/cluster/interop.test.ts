@@ -31,7 +31,7 @@ test('under controllers of Apache Kafka: brokers of Ottla alone, then of both ki
     await killAndReturn(cluster, cluster.node(5), mixed)
     await finish(cluster, alone, mixed)
   })
-})
+}, 900_000)
 
 test('under controllers of Ottla: brokers of Apache Kafka', async () => {
   const cluster = await Cluster.of({
@@ -47,4 +47,4 @@ test('under controllers of Ottla: brokers of Apache Kafka', async () => {
     await killAndReturn(cluster, cluster.node(4), load)
     await finish(cluster, load)
   })
-})
+}, 900_000)

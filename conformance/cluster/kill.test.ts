@@ -33,4 +33,4 @@ test(`${cycleCount} times kill -9 of one node or two: nothing acknowledged is lo
     }
     await finish(cluster, load)
   })
-}, 900_000)
+}, 1_500_000)

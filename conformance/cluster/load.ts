@@ -1,4 +1,4 @@
-import type { TopicPlan } from '../harness/admin.ts'
+import { PATIENCE_MS, type TopicPlan } from '../harness/admin.ts'
 import type { Cluster } from '../harness/cluster.ts'
 import { eventually } from '../harness/process.ts'
 import { Ledger, randomFrom } from '../kill/ledger.ts'
@@ -66,7 +66,7 @@ export class Load {
   }
 
   /** Waits until something more is acknowledged in every partition. */
-  async progress(timeoutMs = 60_000): Promise<void> {
+  async progress(timeoutMs = PATIENCE_MS): Promise<void> {
     if (this.isOver) return
     const before = [...this.acks]
     await eventually(`acknowledgements in all of ${this.topic}`, timeoutMs, async () => {

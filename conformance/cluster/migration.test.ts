@@ -27,4 +27,4 @@ test('a running cluster of Apache Kafka becomes one of Ottla and goes back, node
     await group.finish(await recordsOf(cluster, load.topic, load.ledger.partitionCount))
     await finish(cluster, load)
   }).finally(() => group?.kill())
-}, 400_000)
+}, 900_000)

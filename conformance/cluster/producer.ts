@@ -23,6 +23,11 @@ export interface ProducerOptions {
   readonly onAck?: (partition: number) => void
 }
 
+interface Identity {
+  readonly producerId: number
+  readonly epoch: number
+}
+
 /** Who leads the partitions of a topic, by the first broker that says so. */
 export async function leadersOf(topic: string, ports: readonly number[]): Promise<Array<number | undefined>> {
   for (const port of ports) {
@@ -44,24 +49,29 @@ class PartitionStream {
   isWanted = true
   private readonly partition: number
   private readonly options: ProducerOptions
-  private readonly identity: { producerId: number; epoch: number }
-  private readonly unacked: Batch[] = []
+  private readonly identify: () => Promise<Identity>
+  private identity: Identity | undefined
+  private unacked: Batch[] = []
   /** Batches that an earlier connection carried: a broker may have them. */
   private readonly sentBefore: WeakSet<Batch> = new WeakSet()
   private nextSequence = 0
+  private made = 0
   private sent = 0
   private attempts = 0
   private failure: Error | undefined
 
-  constructor(partition: number, options: ProducerOptions, identity: { producerId: number; epoch: number }) {
+  /** Partitions share an id, `identity`, until one of them has to give it up and asks for another. */
+  constructor(partition: number, options: ProducerOptions, identity: Identity, identify: () => Promise<Identity>) {
     this.partition = partition
     this.options = options
     this.identity = identity
+    this.identify = identify
   }
 
   /** Ends when nothing is wanted any more and everything is acknowledged. Rejects when an answer is wrong. */
   async run(): Promise<void> {
     while (this.isWanted || this.unacked.length > 0) {
+      this.identity ??= await this.identify()
       const client = await this.connect()
       if (client === undefined) {
         await sleep(20)
@@ -89,7 +99,7 @@ class PartitionStream {
     for (const batch of this.unacked.slice(0, this.sent)) this.sentBefore.add(batch)
     this.sent = 0
     const pending = new Set<Promise<void>>()
-    while (client.open && !this.failure) {
+    while (client.open && !this.failure && this.identity) {
       while (this.isWanted && this.unacked.length < MAX_IN_FLIGHT) this.unacked.push(this.makeBatch())
       if (this.unacked.length === 0) return
       while (this.sent < this.unacked.length) {
@@ -108,11 +118,12 @@ class PartitionStream {
     const { name, random } = this.options
     const values = Array.from({ length: 1 + Math.floor(random() * 10) }, (_, i) => {
       const padding = 'x'.repeat(Math.floor(random() * 400))
-      return Buffer.from(`${name}/${this.partition}/${this.nextSequence + i} ${padding}`)
+      return Buffer.from(`${name}/${this.partition}/${this.made + i} ${padding}`)
     })
-    const { producerId, epoch } = this.identity
+    const { producerId, epoch } = this.identity!
     const batch = { producerId, producerEpoch: epoch, baseSequence: this.nextSequence, values }
     this.nextSequence += values.length
+    this.made += values.length
     return batch
   }
 
@@ -125,10 +136,7 @@ class PartitionStream {
     const { error, baseOffset } = answer
     const isOldest = this.unacked[0] === batch
     if (error === 0 && isOldest) this.settle(() => ledger.acknowledge(this.partition, baseOffset, batch.values))
-    // A broker that restarted knows only the newest batch of a producer, and answers this when an older one comes again.
-    // Then it has that batch, which the ledger checks.
-    else if (error === OUT_OF_ORDER_SEQUENCE && isOldest && this.sentBefore.has(batch))
-      this.settle(() => ledger.acknowledgeSomewhere(this.partition, batch.values))
+    else if (error === OUT_OF_ORDER_SEQUENCE && isOldest && this.sentBefore.has(batch)) this.giveUp(client)
     // After a "not now" those behind it are out of order: all of them go again, on a new connection.
     else if (RETRIABLE.has(error) || !isOldest) client.close()
     else {
@@ -136,6 +144,20 @@ class PartitionStream {
       this.failure = new Error(`${what}: error ${error}, offset ${baseOffset}`)
       client.close()
     }
+  }
+
+  /**
+   * A broker of Apache Kafka that restarted knows only the newest batch of a producer, and refuses an older one that comes
+   * again. It has that batch then, but whether the others will, nobody knows: what was sent is left as it is, and what
+   * follows has another producer id.
+   */
+  private giveUp(client: LedgerClient): void {
+    for (const batch of this.unacked) this.options.ledger.allow(this.partition, batch.values)
+    this.unacked = []
+    this.sent = 0
+    this.nextSequence = 0
+    this.identity = undefined
+    client.close()
   }
 
   /** The oldest batch is done with. */
@@ -169,7 +191,10 @@ export class ClusterProducer {
   async start(): Promise<void> {
     const identity = await this.identify()
     const { partitionCount } = this.options.ledger
-    this.streams = Array.from({ length: partitionCount }, (_, p) => new PartitionStream(p, this.options, identity))
+    this.streams = Array.from(
+      { length: partitionCount },
+      (_, p) => new PartitionStream(p, this.options, identity, () => this.identify()),
+    )
     this.ended = Promise.all(this.streams.map((stream) => stream.run())).then(() => {})
     this.ended.catch((error) => {
       this.failure = error
@@ -182,7 +207,7 @@ export class ClusterProducer {
   }
 
   /** Makes no more records and waits until all are acknowledged. Rejects when a broker gave a wrong answer. */
-  async finish(timeoutMs = 120_000): Promise<void> {
+  async finish(timeoutMs = 300_000): Promise<void> {
     for (const stream of this.streams) stream.isWanted = false
     let timer: NodeJS.Timeout | undefined
     const expiry = new Promise<never>((_, reject) => {
@@ -191,7 +216,7 @@ export class ClusterProducer {
     await Promise.race([this.ended, expiry]).finally(() => clearTimeout(timer))
   }
 
-  private async identify(): Promise<{ producerId: number; epoch: number }> {
+  private async identify(): Promise<Identity> {
     for (let attempt = 0; attempt < 500; attempt++) {
       for (const port of this.options.ports()) {
         const client = await LedgerClient.open(port, ANSWER_WITHIN_MS).catch(() => undefined)

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
+import { PATIENCE_MS } from '../harness/admin.ts'
 import { Cluster, type ClusterNode, type NodeKind } from '../harness/cluster.ts'
 import { eventually } from '../harness/process.ts'
 import { metadataShell, tool } from '../harness/tools.ts'
@@ -11,7 +12,7 @@ let cluster: Cluster
 afterEach(() => cluster?.destroy())
 
 async function leaderOtherThan(old: number): Promise<number> {
-  return eventually(`another leader than ${old}`, 60_000, async () => {
+  return eventually(`another leader than ${old}`, PATIENCE_MS, async () => {
     const { leader } = await cluster.admin.quorum()
     return leader >= 0 && leader !== old ? leader : undefined
   })
@@ -76,7 +77,7 @@ test('controllers of both kinds are one quorum, with one log', async () => {
       for (let count = 0; count < 10; count++) await newTopic()
       await eventually(
         'the beginning of the log is in a snapshot',
-        30_000,
+        PATIENCE_MS,
         async () => metadataFiles(cluster.node(kind === 'oracle' ? 2 : 1), '.checkpoint').length > 0 || undefined,
       )
       // Each kind of broker gets the snapshot of the other kind of controller.
@@ -89,7 +90,7 @@ test('controllers of both kinds are one quorum, with one log', async () => {
     expect(ids).toEqual([1, 2, 3])
     await eventually(
       'both kinds made snapshots',
-      30_000,
+      PATIENCE_MS,
       async () => [1, 2].every((id) => metadataFiles(cluster.node(id), '.checkpoint').length > 0) || undefined,
     )
     const status = await tool('kafka-metadata-quorum', [

@@ -1,3 +1,4 @@
+import { PATIENCE_MS } from '../harness/admin.ts'
 import type { Cluster, ClusterNode } from '../harness/cluster.ts'
 import { eventually } from '../harness/process.ts'
 import { type Load, seed } from './load.ts'
@@ -22,7 +23,7 @@ export async function withCluster(cluster: Cluster, story: () => Promise<void>):
 
 /** Waits until nothing of the topic is led by `node`, as others see it. */
 export async function deposed(cluster: Cluster, { id }: ClusterNode, topic: string): Promise<void> {
-  await eventually(`no partition of ${topic} led by node ${id}`, 60_000, async () => {
+  await eventually(`no partition of ${topic} led by node ${id}`, PATIENCE_MS, async () => {
     const { partitions } = await cluster.admin.view([topic])
     return partitions.every(({ leader }) => leader >= 0 && leader !== id) || undefined
   })
@@ -37,7 +38,7 @@ export async function leadInTurn(cluster: Cluster, load: Load): Promise<void> {
     await cluster.admin.reassign(load.topic, turned)
     await cluster.admin.settled([load.topic])
     await cluster.admin.electPreferred()
-    await eventually(`the preferred replicas of ${load.topic} lead`, 30_000, async () => {
+    await eventually(`the preferred replicas of ${load.topic} lead`, PATIENCE_MS, async () => {
       const view = await cluster.admin.view([load.topic])
       return view.partitions.every(({ partition, leader }) => leader === turned[partition]![0]) || undefined
     })
@@ -55,7 +56,7 @@ export async function killAndReturn(cluster: Cluster, node: ClusterNode, load: L
 }
 
 export async function activeController(cluster: Cluster): Promise<ClusterNode> {
-  const leader = await eventually('an active controller', 30_000, async () => {
+  const leader = await eventually('an active controller', PATIENCE_MS, async () => {
     const { leader } = await cluster.admin.quorum()
     return leader >= 0 ? leader : undefined
   })

@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'vitest'
+import { PATIENCE_MS } from '../harness/admin.ts'
 import { freshDir } from '../harness/cache.ts'
 import type { Cluster } from '../harness/cluster.ts'
 import { type Daemon, eventually } from '../harness/process.ts'
@@ -97,7 +98,7 @@ export class VerifiableProducer {
   /** Waits until more is acknowledged than now. */
   async progress(): Promise<void> {
     const before = this.acked.size
-    await eventually('acknowledgements', 60_000, async () => this.acked.size > before || undefined)
+    await eventually('acknowledgements', PATIENCE_MS, async () => this.acked.size > before || undefined)
   }
 
   async stop(): Promise<void> {
@@ -139,7 +140,7 @@ export class VerifiableGroup {
 
   /** Waits until the members have seen all of `records`, and ends them. */
   async finish(records: Records): Promise<void> {
-    await eventually('everything consumed', 90_000, async () => {
+    await eventually('everything consumed', PATIENCE_MS, async () => {
       const { seen } = this
       const missing = [...records.keys()].find((place) => !seen.has(place))
       if (missing !== undefined) throw new Error(`${missing} has not been consumed; ${seen.size} of ${records.size}`)

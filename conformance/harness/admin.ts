@@ -38,6 +38,8 @@ export interface TopicPlan {
 }
 
 const ANSWER_WITHIN_MS = 10_000
+/** How long anything may take that a cluster does by itself, on a machine that has other things to do. */
+export const PATIENCE_MS = 180_000
 /** Errors that say "not now": of a controller that changes, of brokers that are not there yet, of what took too long. */
 const PASSING: ReadonlySet<number> = new Set([5, 6, 7, 13, 14, 15, 16, 38, 41, 71, 89])
 
@@ -115,7 +117,7 @@ export class Admin {
       })),
       configs: Object.entries(configs).map(([key, value]) => ({ name: key, value })),
     }))
-    const outcome = await eventually(`topics ${Object.keys(plans)}`, 60_000, async () => {
+    const outcome = await eventually(`topics ${Object.keys(plans)}`, PATIENCE_MS, async () => {
       const body = await this.request(apis.CreateTopics, 5, { topics, timeoutMs: 20_000 }, 30_000)
       const topicExists = 36
       const failed = body.topics.filter(({ errorCode }) => errorCode !== 0 && errorCode !== topicExists)
@@ -129,7 +131,7 @@ export class Admin {
   }
 
   /** Waits until all partitions (of these topics) have a leader and all their replicas in sync. */
-  async settled(topics: readonly string[] | null = null, timeoutMs = 60_000): Promise<ClusterView> {
+  async settled(topics: readonly string[] | null = null, timeoutMs = PATIENCE_MS): Promise<ClusterView> {
     return eventually(`all replicas of ${topics ?? 'all topics'} in sync`, timeoutMs, async () => {
       const view = await this.view(topics)
       const lagging = view.partitions.find(({ leader, isr, replicas }) => leader < 0 || isr.length < replicas.length)
@@ -139,7 +141,7 @@ export class Admin {
   }
 
   /** Waits until exactly these brokers are unfenced. */
-  async brokersAre(ids: readonly number[], timeoutMs = 60_000): Promise<void> {
+  async brokersAre(ids: readonly number[], timeoutMs = PATIENCE_MS): Promise<void> {
     const wanted = [...ids].sort().join()
     await eventually(`brokers ${wanted}`, timeoutMs, async () => {
       const found = [...(await this.view([])).brokers.keys()].sort().join()
@@ -167,7 +169,7 @@ export class Admin {
     })
     const failed = body.responses.flatMap(({ partitions }) => partitions).filter(({ errorCode }) => errorCode !== 0)
     if (body.errorCode !== 0 || failed.length > 0) throw new Error(`reassignment: ${JSON.stringify(body)}`)
-    await eventually(`reassignment of ${topic}`, 60_000, async () => {
+    await eventually(`reassignment of ${topic}`, PATIENCE_MS, async () => {
       const answer = await this.request(apis.ListPartitionReassignments, 0, { timeoutMs: 10_000, topics: null })
       return answer.errorCode === 0 && answer.topics.length === 0 ? true : undefined
     })

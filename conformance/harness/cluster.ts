@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Admin } from './admin.ts'
+import { Admin, PATIENCE_MS } from './admin.ts'
 import { clusterId as defaultClusterId } from './broker.ts'
 import { freshDir, repositoryRoot } from './cache.ts'
 import { classpath, kafkaCoordinates } from './maven.ts'
@@ -152,7 +152,7 @@ export class ClusterNode {
   }
 
   /** Waits until it answers on its first listener. Fails at once when it ends before. */
-  async answering(timeoutMs = 90_000): Promise<void> {
+  async answering(timeoutMs = PATIENCE_MS): Promise<void> {
     const daemon = this.daemon!
     const port = this.isBroker ? this.port : this.controllerPort
     const found = await eventually(`node ${this.id} on port ${port}`, timeoutMs, async () => {
@@ -234,6 +234,7 @@ export class ClusterNode {
       'log.dirs': this.dataDir,
       ...internalTopics(options.nodes.filter(({ roles = 'broker' }) => roles.includes('broker')).length),
       'group.initial.rebalance.delay.ms': '0',
+      'initial.broker.registration.timeout.ms': String(PATIENCE_MS),
       // The cleaner's default buffer of 128 MB has to fit in the heap; nothing here needs more than its minimum.
       ...(this.kind === 'oracle' ? { 'log.cleaner.dedupe.buffer.size': '4194304' } : {}),
       ...options.overrides,

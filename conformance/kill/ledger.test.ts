@@ -57,6 +57,15 @@ test('a record acknowledged without its offset is there once, wherever', async (
   )
 })
 
+test('a record of which nobody knows may be there once, or not', async () => {
+  const ledger = ledgerOf([0, ['a']])
+  ledger.allow(0, values('b'))
+  await ledger.check(holding(1, [0, ['a']]))
+  await ledger.check(holding(2, [0, ['a']], [1, ['b']]))
+  await expect(ledger.check(holding(1, [0, ['b']]))).rejects.toThrow('offset 0 has b, not a')
+  await expect(ledger.check(holding(3, [0, ['a']], [1, ['b']], [2, ['b']]))).rejects.toThrow('b is there twice')
+})
+
 test('one offset acknowledged for two records is refused', () => {
   expect(() => ledgerOf([0, ['a']], [0, ['b']])).toThrow('0:0 was acknowledged for a and b')
 })
