@@ -203,6 +203,31 @@ describe('a follower', () => {
     expect(world.warnings).toEqual([])
   })
 
+  it('does not let partitions that have just come wait for as long as a fetch does, but not too often', async () => {
+    const world = await new World().listen()
+    world.leader.onFetch = ({ topics, maxWaitMs }, respond) => {
+      const asked = topics.flatMap(({ partitions }) => partitions)
+      const answers = asked.map(({ partition }) => answerOf(partition))
+      world.time.after(maxWaitMs, () => respond(responseOf(answers)))
+      return undefined
+    }
+    const askedAfter = async (durationMs: number) => {
+      await world.time.advance(durationMs)
+      const last = world.leader.fetches.at(-1)!
+      return last.topics.flatMap(({ partitions }) => partitions.map(({ partition }) => partition))
+    }
+    world.manager.follow(world.partition())
+    expect(await askedAfter(50)).toEqual([0])
+    world.manager.follow(world.partition({ partition: 1 }))
+    expect(await askedAfter(40)).toEqual([0, 1])
+    world.manager.follow(world.partition({ partition: 2 }))
+    expect(await askedAfter(300)).toEqual([0, 1])
+    expect(await askedAfter(300)).toEqual([0, 1, 2])
+    expect(world.leader.connectionCount).toBe(2)
+    expect(world.warnings).toEqual([])
+    await world.manager.close()
+  })
+
   it('closes its connection when there is nothing left to follow', async () => {
     const world = await new World().listen()
     world.leader.onFetch = () => responseOf([answerOf(0)])

@@ -19,6 +19,9 @@ const REPLICA_STATE_VERSION = 15
 /** A leader may answer with one batch of any size. */
 const MAX_RESPONSE_BYTES = 0x7fff_ffff
 
+/** How long partitions that have just come wait for a fetch that is under way without them. */
+const PATIENCE_MS = 20
+
 /** The sessions of a leader come and go: what it says of them is not an error of a partition. */
 const SESSION_ERRORS: ReadonlySet<number> = new Set([
   errors.FETCH_SESSION_ID_NOT_FOUND.code,
@@ -45,6 +48,12 @@ export class Fetcher {
   #isClosed = false
   /** Ends the present pause. */
   #wake: () => void = () => {}
+  /** The request that waits at the leader, as far as can be told from here. */
+  #waiting: SessionRequest | undefined
+  /** The last answer brought no records. */
+  #isCaughtUp = false
+  /** When such a request may be broken off again. */
+  #nextBreakMs = 0
   /** Failures of whole requests in a row. */
   #failures = 0
 
@@ -90,8 +99,22 @@ export class Fetcher {
     await this.#answers.settle(followed)
     this.#session.mark(followed)
     this.#wake()
+    if (this.#waiting !== undefined) this.#breakLater(this.#waiting)
     // All that one change brings is asked for together.
     if (!this.#isRunning) this.#options.time.soon(() => this.#begin())
+  }
+
+  /**
+   * Where there is nothing new, a fetch waits at the leader, and who has just come would wait as long; perhaps as the last
+   * whose answer an acknowledgement needs. Another connection costs a request that names everything, so not too often.
+   */
+  #breakLater(request: SessionRequest): void {
+    const { time, settings } = this.#options
+    if (time.monotonicMs() < this.#nextBreakMs) return
+    this.#nextBreakMs = time.monotonicMs() + settings().waitMaxMs
+    time.after(PATIENCE_MS, () => {
+      if (this.#waiting === request) this.#hangUp()
+    })
   }
 
   stop(partition: Partition): void {
@@ -175,8 +198,7 @@ export class Fetcher {
     let response: FetchResponse
     try {
       client = this.#connected()
-      const body = (version: number) => this.#body(request, settings, version)
-      response = (await client.request(apis.Fetch, body, MIN_FETCH_VERSION)).response
+      response = await this.#ask(client, request, settings)
     } catch (error) {
       if (!(error instanceof RequestError)) throw error
       this.#session.restart(false)
@@ -187,6 +209,17 @@ export class Fetcher {
     }
     if (response.errorCode !== errors.NONE.code) await this.#refused(response, settings.backoffMs)
     else await this.#answered(request, response, settings.backoffMs)
+  }
+
+  /** Rejects with RequestError. */
+  async #ask(client: NodeClient, request: SessionRequest, settings: FollowerSettings): Promise<FetchResponse> {
+    if (this.#isCaughtUp && !request.isAdding) this.#waiting = request
+    try {
+      const body = (version: number) => this.#body(request, settings, version)
+      return (await client.request(apis.Fetch, body, MIN_FETCH_VERSION)).response
+    } finally {
+      this.#waiting = undefined
+    }
   }
 
   #body(request: SessionRequest, settings: FollowerSettings, version: number): FetchRequestInput {
@@ -255,10 +288,15 @@ export class Fetcher {
       return
     }
     this.#failures = 0
+    this.#isCaughtUp = !response.responses.some(({ partitions }) => partitions.some(hasRecords))
     this.#session.answered(response.sessionId)
     await this.#answers.take(response)
     if (response.throttleTimeMs > 0) await this.#pause(response.throttleTimeMs)
   }
+}
+
+function hasRecords({ records }: { readonly records: readonly Buffer[] | null }): boolean {
+  return records?.some(({ length }) => length > 0) === true
 }
 
 function placeOf({ host, port }: { readonly host: string; readonly port: number }): string {
