@@ -127,9 +127,11 @@ export class Client {
     }
   }
 
-  /** What was known of a place is wrong. */
+  /** Who leads is wrong; that it was in this epoch is not, or a leader that is cut off would be believed (KIP-320). */
   forget(topic: string, partition: number): void {
-    this.#places.delete(`${topic}-${partition}`)
+    const key = `${topic}-${partition}`
+    const known = this.#places.get(key)
+    if (known !== undefined) this.#places.set(key, { ...known, leader: -1 })
   }
 
   /** undefined once the run is over. `type`: GROUP or TRANSACTION. */
