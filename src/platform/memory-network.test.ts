@@ -86,3 +86,37 @@ test('a receiver that pauses makes the sender wait', async () => {
   expect(client.seen).toEqual(['connected', 'drained'])
   expect(server.seen).toHaveLength(1)
 })
+
+test('a process that stands still gets what was sent to it once it goes on', async () => {
+  const { time, network, server, client } = await pair()
+  network.hold('b')
+  client.connection!.write([Buffer.from('late')])
+  const other = new Side()
+  network.of('a').connect({ host: 'b', port: 9092 }, other)
+  await time.advance(10)
+  expect([server.seen, other.seen]).toEqual([[], ['closed: ETIMEDOUT: b']])
+  network.release('b')
+  await time.advance(0)
+  expect(server.seen).toEqual(['late'])
+})
+
+test('a connection that is reset takes with it what is on its way', async () => {
+  const { time, network, server, client } = await pair()
+  client.connection!.write([Buffer.from('lost')])
+  network.reset(() => 0)
+  await time.advance(10)
+  const reset = 'closed: ECONNRESET: the connection was reset'
+  expect([server.seen, client.seen]).toEqual([[reset], ['connected', reset]])
+})
+
+test('that a host lost its power is noticed by who writes to it once it is there again', async () => {
+  const { time, network, client } = await pair()
+  network.crash('b', true)
+  client.connection!.write([Buffer.from('nobody')])
+  await time.advance(100)
+  expect(client.seen).toEqual(['connected'])
+  await network.of('b').listen({ host: 'b', port: 9092 }, () => {})
+  client.connection!.write([Buffer.from('somebody')])
+  await time.advance(20)
+  expect(client.seen).toEqual(['connected', 'closed: ECONNRESET: b'])
+})

@@ -34,6 +34,54 @@ describe('a disk in memory', () => {
     expect(disk.readFile('/data/log').toString()).toBe('syncedlo')
   })
 
+  test('of writes that were not synced a crash keeps the first, and a part of the next', () => {
+    const disk = new MemoryDisk()
+    disk.makeDirectory('/data')
+    const file = disk.open('/data/log', 'create')
+    file.writeSync([Buffer.from('synced')], 0)
+    file.syncNow()
+    file.writeSync([Buffer.from('SYN')], 0)
+    file.truncate(4)
+    file.writeSync([Buffer.from('torn')], 4)
+    const left = (kept: number) =>
+      disk
+        .afterCrash({ kept: () => kept, keptNames: (changes) => changes, isSynced: true })
+        .readFile('/data/log')
+        .toString()
+    expect([0, 1, 2, 2.5, 3].map(left)).toEqual(['synced', 'SYNced', 'SYNc', 'SYNcto', 'SYNctorn'])
+    // Who has not noticed goes on with the old disk.
+    file.writeSync([Buffer.from('!')], 0)
+    expect(disk.readFile('/data/log').toString()).toBe('!YNctorn')
+  })
+
+  test('of names that were not synced a crash keeps the first', () => {
+    const disk = new MemoryDisk()
+    disk.makeDirectory('/data')
+    disk.open('/data/a', 'create')
+    disk.syncDirectory('/data')
+    disk.rename('/data/a', '/data/b')
+    disk.open('/data/c', 'create')
+    disk.removeTree('/data/b')
+    const left = (kept: number) =>
+      disk
+        .afterCrash({ kept: (_, changes) => changes, keptNames: () => kept, isSynced: true })
+        .list('/data')
+        .map(({ name }) => name)
+        .join()
+    expect([0, 1, 2, 3].map(left)).toEqual(['a', 'b', 'b,c', 'c'])
+  })
+
+  test('after the end of a process alone, what it had not synced still is not', () => {
+    const disk = new MemoryDisk()
+    disk.makeDirectory('/data')
+    disk.open('/data/log', 'create').writeSync([Buffer.from('written')], 0)
+    disk.syncNames()
+    const keepAll = { kept: (_: string, changes: number) => changes, keptNames: (changes: number) => changes }
+    const killed = disk.afterCrash({ ...keepAll, isSynced: false })
+    expect(killed.readFile('/data/log').toString()).toBe('written')
+    expect(killed.afterCrash({ ...keepAll, kept: () => 0, isSynced: true }).readFile('/data/log')).toHaveLength(0)
+  })
+
   test('a full disk takes what fits and fails with ENOSPC', () => {
     const disk = new MemoryDisk()
     disk.makeDirectory('/data')

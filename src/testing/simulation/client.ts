@@ -37,7 +37,9 @@ export class Client {
     this.host = host
     this.random = world.random.fork()
     // As bootstrap servers: where every broker is from the start.
-    for (const { id, host: nodeHost } of world.nodes) this.#addresses.set(id, { host: nodeHost, port: 9092 })
+    for (const { id, host: nodeHost, isBroker } of world.nodes) {
+      if (isBroker) this.#addresses.set(id, { host: nodeHost, port: 9092 })
+    }
   }
 
   get brokerIds(): number[] {

@@ -10,6 +10,8 @@ import type { World } from './world.ts'
 
 export interface ClusterOptions {
   readonly nodes: number
+  /** Controllers that are no brokers; 0 where the brokers are. */
+  readonly controllers: number
   /** Settings over those of every simulated node, by Kafka's names. */
   readonly settings: Readonly<Record<string, string>>
   /** Whether the voters are in the metadata log, or fixed by the configuration. */
@@ -17,7 +19,6 @@ export interface ClusterOptions {
 }
 
 const SETTINGS = {
-  'process.roles': 'broker,controller',
   'controller.listener.names': 'CONTROLLER',
   'log.dirs': '/data',
   'num.partitions': '2',
@@ -49,9 +50,12 @@ export class Cluster {
     this.world = world
     this.replicas = new ReplicaInvariants(world)
     this.metadata = new MetadataInvariants(world)
-    for (let id = 1; id <= options.nodes; id++) world.nodes.push(new SimulatedNode(world, id, settingsOf(id, options)))
+    for (let id = 1; id <= options.nodes + options.controllers; id++) {
+      world.nodes.push(new SimulatedNode(world, id, settingsOf(id, options)))
+    }
     const clusterId = randomUuid(world.random)
-    const voters = options.hasDynamicVoters ? world.nodes.map(({ id, host }) => voterOf(world, id, host)) : undefined
+    const controllers = world.nodes.filter(({ isController }) => isController)
+    const voters = options.hasDynamicVoters ? controllers.map(({ id, host }) => voterOf(world, id, host)) : undefined
     for (const node of world.nodes) node.format(clusterId, voters)
     this.#restore.push(observeMetadata(world, this.metadata), observeReplicas(world))
     const quorum = new QuorumInvariants(world)
@@ -76,17 +80,24 @@ function voterOf(world: World, id: number, host: string): InitialVoter {
   return { id, host, port: 9093, directoryId: randomUuid(world.random) }
 }
 
-function settingsOf(id: number, { nodes, settings, hasDynamicVoters }: ClusterOptions): Record<string, string> {
-  const all = Array.from({ length: nodes }, (_, index) => index + 1)
+function settingsOf(id: number, options: ClusterOptions): Record<string, string> {
+  const { nodes, controllers, settings, hasDynamicVoters } = options
   const replication = String(Math.min(3, nodes))
   const minIsr = nodes >= 3 ? '2' : '1'
+  const isBroker = id <= nodes
+  const isController = controllers === 0 || !isBroker
+  const broker = `PLAINTEXT://node-${id}:9092`
+  const controller = `CONTROLLER://node-${id}:9093`
+  const first = controllers === 0 ? 1 : nodes + 1
+  const voters = Array.from({ length: controllers === 0 ? nodes : controllers }, (_, index) => first + index)
   return {
     ...SETTINGS,
     'node.id': String(id),
-    listeners: `PLAINTEXT://node-${id}:9092,CONTROLLER://node-${id}:9093`,
+    'process.roles': [...(isBroker ? ['broker'] : []), ...(isController ? ['controller'] : [])].join(','),
+    listeners: [...(isBroker ? [broker] : []), ...(isController ? [controller] : [])].join(','),
     ...(hasDynamicVoters
-      ? { 'controller.quorum.bootstrap.servers': all.map((each) => `node-${each}:9093`).join(',') }
-      : { 'controller.quorum.voters': all.map((each) => `${each}@node-${each}:9093`).join(',') }),
+      ? { 'controller.quorum.bootstrap.servers': voters.map((each) => `node-${each}:9093`).join(',') }
+      : { 'controller.quorum.voters': voters.map((each) => `${each}@node-${each}:9093`).join(',') }),
     'default.replication.factor': replication,
     'offsets.topic.replication.factor': replication,
     'transaction.state.log.replication.factor': replication,

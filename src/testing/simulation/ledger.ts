@@ -36,6 +36,8 @@ export class Ledger {
   readonly #transactionOf = new Map<string, LedgerTransaction>()
   readonly transactions: LedgerTransaction[] = []
   readonly #producerIds = new Set<number>()
+  /** By partition, where it may begin now. */
+  readonly #deleted = new Map<string, number>()
   acknowledged = 0
   readRecords = 0
 
@@ -46,6 +48,12 @@ export class Ledger {
   gotProducerId(producerId: number): void {
     if (this.#producerIds.has(producerId)) this.#world.fail(`producer id ${producerId} is given a second time`)
     this.#producerIds.add(producerId)
+  }
+
+  /** Records before `offset` may go. */
+  deletes(topic: string, partition: number, offset: number): void {
+    const key = `${topic}-${partition}`
+    this.#deleted.set(key, Math.max(offset, this.#deleted.get(key) ?? 0))
   }
 
   wrote(value: string, topic: string, partition: number, transaction?: LedgerTransaction): void {
@@ -107,22 +115,25 @@ export class Ledger {
   }
 
   /**
-   * After all is over: `found` are the values of every partition that a reader of committed records finds, from `start` on.
-   * Everything that was acknowledged must be among them.
+   * After all is over: `found` are the values of every partition that a reader of committed records has found. Everything
+   * that was acknowledged must be among them, but for what was deleted.
    */
-  checkComplete(found: ReadonlyMap<string, ReadonlySet<string>>, starts: ReadonlyMap<string, number>): void {
+  checkComplete(found: ReadonlyMap<string, ReadonlySet<string>>): void {
     const isThere = (value: string): boolean => {
       const { topic, partition } = this.#written.get(value)!
       return found.get(`${topic}-${partition}`)?.has(value) ?? false
     }
     for (const [value, { topic, partition, offset }] of this.#written) {
-      if (offset === undefined || offset < (starts.get(`${topic}-${partition}`) ?? 0)) continue
+      if (offset === undefined || offset < (this.#deleted.get(`${topic}-${partition}`) ?? 0)) continue
       const fate = this.#transactionOf.get(value)?.fate ?? 'committed'
       if (fate !== 'committed' || isThere(value)) continue
       this.#world.fail(`"${value}" was acknowledged at ${textOf({ topic, partition, offset })} and is lost`)
     }
     for (const { name, fate, values: all } of this.transactions) {
-      const values = all.filter((value) => this.#written.get(value)!.offset !== undefined)
+      const values = all.filter((value) => {
+        const { topic, partition, offset } = this.#written.get(value)!
+        return offset !== undefined && offset >= (this.#deleted.get(`${topic}-${partition}`) ?? 0)
+      })
       const seen = values.filter(isThere).length
       if (seen === values.length ? fate !== 'aborted' || seen === 0 : seen === 0 && fate !== 'committed') continue
       this.#world.fail(`transaction ${name} is ${fate}, and ${seen} of its ${values.length} records are there`)

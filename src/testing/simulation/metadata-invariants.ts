@@ -86,6 +86,8 @@ export class MetadataInvariants {
     if (known !== undefined && known !== leader) fail(`${known} and ${leader} lead epoch ${leaderEpoch}`)
     this.#leaders.set(key, leader)
     if (leader === before.leader || before.isr.includes(leader) || before.elr.includes(leader)) return
+    // Whom a move brings may join those in sync and lead at once.
+    if (before.addingReplicas.includes(leader)) return
     // Where nobody is left who is known to have everything, the last leader comes nearest to it (KIP-966).
     const isNobodyLeft = before.isr.length === 0 && after.elr.length === 0
     if (isNobodyLeft && before.lastKnownElr.includes(leader)) return

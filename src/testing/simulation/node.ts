@@ -44,6 +44,14 @@ export class SimulatedNode {
     this.#attach()
   }
 
+  get isBroker(): boolean {
+    return this.config['process.roles']!.includes('broker')
+  }
+
+  get isController(): boolean {
+    return this.config['process.roles']!.includes('controller')
+  }
+
   get isUp(): boolean {
     return this.life !== undefined
   }
@@ -160,7 +168,8 @@ export class SimulatedNode {
     const keptNames = (changes: number): number => (ending === 'power' ? random.between(0, changes) : changes)
     this.disk = this.disk.afterCrash({ kept, keptNames, isSynced: ending === 'power' })
     this.#attach()
-    if (ending === 'power') this.isBehind = true
+    // All that a controller has said is on its disk.
+    if (ending === 'power' && this.isBroker) this.isBehind = true
     this.#world.network.crash(this.host, ending === 'power')
   }
 

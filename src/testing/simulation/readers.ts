@@ -41,7 +41,6 @@ export class PartitionReader {
   position = 0
   /** As the last answer had it: there is nothing beyond for this reader. */
   end = -1
-  start = 0
   readonly values = new Set<string>()
   isStopped = false
   readonly #name: string
@@ -92,7 +91,6 @@ export class PartitionReader {
   #outOfRange(logStartOffset: number): boolean {
     if (logStartOffset > this.position) {
       this.position = logStartOffset
-      this.start = logStartOffset
     } else if (logStartOffset >= 0) {
       this.client.world.fail(`${this.#name} has read up to ${this.position}, and the log ends before that`)
     }

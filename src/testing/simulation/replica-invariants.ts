@@ -118,10 +118,12 @@ export class ReplicaInvariants {
   #checkOffsets(life: Life, partition: Partition, seen: Seen, key: string, wasSame: boolean): void {
     const { log } = partition
     const { highWatermark, logStartOffset } = log
-    if (highWatermark < seen.highWatermark) {
+    // A replica that starts anew where its leader's log begins, in the middle of a batch, goes back to where that begins.
+    const hadNothing = seen.logStartOffset === seen.highWatermark
+    if (highWatermark < seen.highWatermark && !hadNothing) {
       this.#fail(life, partition, `high watermark goes back from ${seen.highWatermark} to ${highWatermark}`)
     }
-    if (logStartOffset < seen.logStartOffset) {
+    if (logStartOffset < seen.logStartOffset && !hadNothing) {
       this.#fail(life, partition, `log start goes back from ${seen.logStartOffset} to ${logStartOffset}`)
     }
     if (highWatermark > log.logEndOffset) {

@@ -3,7 +3,12 @@ import type { SeededRandom } from './seeded-random.ts'
 
 /** What is run. Everything in here follows from the seed. */
 export interface Scenario {
+  /** Brokers, which are controllers, too, where there are no others. */
   readonly nodes: number
+  /** Controllers that are no brokers. */
+  readonly controllers: number
+  /** Whether somebody deletes records and moves replicas meanwhile. */
+  readonly hasOperator: boolean
   readonly hasDynamicVoters: boolean
   readonly settings: Readonly<Record<string, string>>
   readonly topics: readonly WorkTopic[]
@@ -18,11 +23,13 @@ export interface Scenario {
 }
 
 export function scenarioOf(random: SeededRandom): Scenario {
-  const nodes = random.percent(15) ? 1 : 3
+  const nodes = random.pick([1, 3, 3, 3, 3, 3, 4])
   // Alone, a node has nobody to make good what it loses with its power.
   const isAllSynced = nodes < 3 || random.percent(20)
   return {
     nodes,
+    controllers: nodes === 3 && random.percent(25) ? 3 : 0,
+    hasOperator: random.percent(50),
     hasDynamicVoters: random.percent(50),
     settings: {
       ...(isAllSynced ? { 'log.flush.interval.messages': '1' } : {}),

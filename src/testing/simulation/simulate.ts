@@ -5,6 +5,7 @@ import { Cluster, loadHandlers } from './cluster.ts'
 import { Faults } from './faults.ts'
 import { Committer, GroupMember, GroupView } from './groups.ts'
 import { Ledger } from './ledger.ts'
+import { Operator } from './operator.ts'
 import { IdempotentProducer, PlainProducer, type WorkTopic, type Writer } from './producers.ts'
 import { PartitionReader } from './readers.ts'
 import { type Scenario, scenarioOf } from './scenario.ts'
@@ -46,6 +47,7 @@ class Run {
   readonly #readers: PartitionReader[] = []
   readonly #clients: Client[] = []
   #committer: Committer | undefined
+  #operator: Operator | undefined
   #group: GroupView | undefined
 
   constructor(seed: number, options: SimulationOptions) {
@@ -70,6 +72,7 @@ class Run {
     world.trace.note('faults begin')
     await world.run(this.scenario.faultsMs)
     faults.heal()
+    if (this.#operator !== undefined) this.#operator.isStopped = true
     const acks = new Map(this.#writers.map((writer) => [writer, writer.acks]))
     const commits = this.#committer?.acks ?? 0
     await this.#phase('everything works again', RECOVERY_MS, () => {
@@ -170,6 +173,15 @@ class Run {
         }
       }
     }
+    if (this.scenario.hasOperator) this.#startOperator()
+  }
+
+  #startOperator(): void {
+    const brokerIds = this.world.nodes.filter(({ isBroker }) => isBroker).map(({ id }) => id)
+    const { topics } = this.scenario
+    const operator = new Operator(this.#client('operator'), this.#ledger, topics, this.#readers, brokerIds)
+    this.#operator = operator
+    this.#background(operator.run())
   }
 
   #startGroups(): void {
@@ -234,14 +246,11 @@ class Run {
   #checkAll(): void {
     const { world } = this
     for (const { life } of world.nodes) if (life !== undefined) this.#cluster.replicas.check(life)
-    const found = new Map<string, Set<string>>()
-    const starts = new Map<string, number>()
-    for (const { topic, partition, values, start, isCommitted } of this.#readers) {
-      if (!isCommitted) continue
-      found.set(`${topic}-${partition}`, values)
-      starts.set(`${topic}-${partition}`, start)
+    const found = new Map<string, ReadonlySet<string>>()
+    for (const { topic, partition, values, isCommitted } of this.#readers) {
+      if (isCommitted) found.set(`${topic}-${partition}`, values)
     }
-    this.#ledger.checkComplete(found, starts)
+    this.#ledger.checkComplete(found)
   }
 
   outcome(seed: number): Outcome {

@@ -1,0 +1,87 @@
+import { apis } from '../../protocol/api-keys.ts'
+import type { Client } from './client.ts'
+import { ConnectionLost } from './connection.ts'
+import type { Ledger } from './ledger.ts'
+import type { WorkTopic } from './producers.ts'
+import type { PartitionReader } from './readers.ts'
+
+const TIMEOUT_MS = 2000
+
+/** Somebody who runs the cluster: now and then deletes records, moves replicas and gives partitions back to their first. */
+export class Operator {
+  readonly #client: Client
+  readonly #ledger: Ledger
+  readonly #topics: readonly WorkTopic[]
+  readonly #readers: readonly PartitionReader[]
+  readonly #brokerIds: readonly number[]
+  isStopped = false
+
+  constructor(
+    client: Client,
+    ledger: Ledger,
+    topics: readonly WorkTopic[],
+    readers: readonly PartitionReader[],
+    brokerIds: readonly number[],
+  ) {
+    this.#client = client
+    this.#ledger = ledger
+    this.#topics = topics
+    this.#readers = readers
+    this.#brokerIds = brokerIds
+  }
+
+  async run(): Promise<void> {
+    const { world, random } = this.#client
+    while (!this.isStopped && !world.isOver) {
+      await world.sleep(random.below(4000))
+      if (this.isStopped || world.isOver) return
+      try {
+        await random.pick([() => this.#deleteRecords(), () => this.#electPreferred(), () => this.#reassign()])()
+      } catch (error) {
+        if (!(error instanceof ConnectionLost)) throw error
+      }
+    }
+  }
+
+  #choose(): { name: string; partition: number } {
+    const { random } = this.#client
+    const { name, partitions } = random.pick(this.#topics)
+    return { name, partition: random.below(partitions) }
+  }
+
+  /** What all readers have read, or a part of it. */
+  async #deleteRecords(): Promise<void> {
+    const { name, partition } = this.#choose()
+    const positions = this.#readers
+      .filter((reader) => reader.topic === name && reader.partition === partition)
+      .map(({ position }) => position)
+    const offset = Math.floor(Math.min(...positions) * this.#client.random.fraction())
+    const place = await this.#client.placeOf(name, partition)
+    if (place === undefined || offset <= 0) return
+    this.#client.world.trace.note(`records of ${name}-${partition} before ${offset} are deleted`)
+    this.#ledger.deletes(name, partition, offset)
+    const body = { topics: [{ name, partitions: [{ partitionIndex: partition, offset }] }], timeoutMs: TIMEOUT_MS }
+    await this.#client.call(place.leader, apis.DeleteRecords, 2, body)
+  }
+
+  async #electPreferred(): Promise<void> {
+    this.#client.world.trace.note('preferred leaders are elected')
+    const body = { electionType: 0, topicPartitions: null, timeoutMs: TIMEOUT_MS }
+    await this.#client.call(this.#client.random.pick(this.#brokerIds), apis.ElectLeaders, 2, body)
+  }
+
+  async #reassign(): Promise<void> {
+    const { random, world } = this.#client
+    const { name, partition } = this.#choose()
+    const place = await this.#client.placeOf(name, partition)
+    if (place === undefined) return
+    const left = [...this.#brokerIds]
+    const replicas = place.replicas.map(() => left.splice(random.below(left.length), 1)[0]!)
+    world.trace.note(`${name}-${partition} is to be on ${replicas}`)
+    const body = {
+      timeoutMs: TIMEOUT_MS,
+      topics: [{ name, partitions: [{ partitionIndex: partition, replicas }] }],
+    }
+    await this.#client.call(random.pick(this.#brokerIds), apis.AlterPartitionReassignments, 1, body)
+  }
+}
