@@ -22,6 +22,8 @@ interface Seen {
 /** What is committed in a partition: below the high watermark of any replica, ever. */
 interface Committed {
   endOffset: number
+  /** Below this, records were deleted before anybody looked at them. */
+  unknownBelow: number
   /** By base offset. */
   readonly batches: Map<number, string>
   /** Where the last of an epoch's batches ends. */
@@ -165,10 +167,11 @@ export class ReplicaInvariants {
     const { log } = partition
     let committed = this.#committed.get(key)
     if (committed === undefined) {
-      committed = { endOffset: 0, batches: new Map(), ends: new Map() }
+      committed = { endOffset: 0, unknownBelow: 0, batches: new Map(), ends: new Map() }
       this.#committed.set(key, committed)
     }
     let at = Math.max(seen.comparedTo, log.logStartOffset)
+    if (at > committed.endOffset) committed.unknownBelow = at
     while (at < log.highWatermark) {
       const read = this.#read(partition, at)
       if (read === undefined) return
@@ -177,7 +180,8 @@ export class ReplicaInvariants {
           const { baseOffset, lastOffset, partitionLeaderEpoch, crc } = batch
           const known = committed.batches.get(baseOffset)
           const line = `${lastOffset} of epoch ${partitionLeaderEpoch}, ${crc.toString(16)}`
-          if (known === undefined && baseOffset < committed.endOffset && baseOffset >= at) {
+          const isNews = baseOffset >= committed.endOffset || baseOffset < Math.max(at, committed.unknownBelow)
+          if (known === undefined && !isNews) {
             this.#fail(life, partition, `a batch begins at ${baseOffset} where none did: up to ${line}`)
           }
           if (known !== undefined && known !== line) {
