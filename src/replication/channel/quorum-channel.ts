@@ -44,13 +44,26 @@ interface AnyFormat {
 export class QuorumChannel {
   readonly #options: QuorumChannelOptions
   readonly #clients = new Map<string, NodeClient>()
+  #underWay = 0
+  #isClosed = false
 
   constructor(options: QuorumChannelOptions) {
     this.#options = options
   }
 
   /** undefined where no answer came, or none that makes sense. Never rejects. */
-  async send({ host, port }: Peer, request: RaftRequest): Promise<RaftResponse | undefined> {
+  async send(peer: Peer, request: RaftRequest): Promise<RaftResponse | undefined> {
+    if (this.#isClosed) return undefined
+    this.#underWay += 1
+    try {
+      return await this.#ask(peer, request)
+    } finally {
+      this.#underWay -= 1
+      this.#hangUpWhenDone()
+    }
+  }
+
+  async #ask({ host, port }: Peer, request: RaftRequest): Promise<RaftResponse | undefined> {
     const api = apiOf[request.type]
     const { encode } = requestFormats[request.type] as unknown as AnyFormat
     const { decode } = responseFormats[request.type] as unknown as AnyFormat
@@ -77,7 +90,14 @@ export class QuorumChannel {
     return client
   }
 
+  /** A word of farewell that is under way still gets there. */
   close(): void {
+    this.#isClosed = true
+    this.#hangUpWhenDone()
+  }
+
+  #hangUpWhenDone(): void {
+    if (!this.#isClosed || this.#underWay > 0) return
     for (const client of this.#clients.values()) client.close()
     this.#clients.clear()
   }

@@ -73,7 +73,7 @@ class World {
       nodeId: 1,
       clusterId: '4L6g3nShT-eMCtK--X86sw',
       directoryId: DIRECTORY_ID,
-      channel: { send: async () => undefined },
+      channel: { send: async () => undefined, close() {} },
       endpoints: [ENDPOINT],
       listenerName: 'CONTROLLER',
       bootstrapPeers: [],

@@ -7,6 +7,8 @@ import type { VoterSet } from './core/voters.ts'
 export interface RaftChannel {
   /** undefined where no answer came. Never rejects. */
   send(peer: Peer, request: RaftRequest): Promise<RaftResponse | undefined>
+  /** Nothing more is brought; connections end when what is under way is answered, or given up. */
+  close(): void
 }
 
 export interface QuorumNodeOptions extends Omit<RaftOptions, 'self' | 'random' | 'wallMs'> {

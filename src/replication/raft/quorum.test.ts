@@ -305,6 +305,23 @@ describe('a quorum of three', () => {
     await world.until(() => full.journal.records.length === 1)
   })
 
+  it('nodes that are closed keep no connections', async () => {
+    const world = new World(3)
+    world.format(3)
+    await world.startAll()
+    await world.until(() => world.leader !== undefined)
+    await world.time.advance(1000)
+    const closing = Promise.all(world.nodes.map(({ quorum }) => quorum!.close()))
+    await world.time.advance(5000)
+    await closing
+    let connections = 0
+    world.network.reset((count) => {
+      connections = count
+      return 0
+    })
+    expect(connections).toBe(0)
+  })
+
   it('a follower whose disk is so full that it cannot even note an epoch lives on', async () => {
     const world = new World(3)
     world.format(3)

@@ -493,6 +493,7 @@ export class Quorum<R = unknown> {
   /** Ends as a crash would: nothing more is written or sent. */
   abandon(): void {
     this.#closed = true
+    this.#options.channel.close()
     this.#timer?.cancel()
     this.#snapshotTimer?.cancel()
   }
@@ -502,6 +503,7 @@ export class Quorum<R = unknown> {
     this.#raft.stop(this.#nowMs())
     this.#run()
     this.#closed = true
+    this.#options.channel.close()
     this.#timer?.cancel()
     this.#snapshotTimer?.cancel()
     await this.#writing
