@@ -121,8 +121,12 @@ async function readByTools(node: ClusterNode): Promise<void> {
   expect(dump).not.toMatch(/could not|corrupt|invalid/i)
   for (const name of ['topic-1', `topic-${topicCount}`]) expect(dump).toContain(`"name":"${name}"`)
   const snapshot = metadataFiles(node, '.checkpoint').at(-1)!
-  const topics = await metadataShell(snapshot, ['ls', '/image/topics/byName'])
-  expect(topics.trim().split(/\s+/)).toContain('topic-1')
-  const brokers = await metadataShell(snapshot, ['ls', '/image/cluster/brokers'])
-  expect(brokers.trim().split(/\s+/)).toContain('4')
+  // The shell may answer before it has read the whole file.
+  const namesIn = (path: string, wanted: string) =>
+    eventually(`${wanted} in ${path}`, PATIENCE_MS, async () => {
+      const names = (await metadataShell(snapshot, ['ls', path])).trim().split(/\s+/)
+      return names.includes(wanted) || undefined
+    })
+  await namesIn('/image/topics/byName', 'topic-1')
+  await namesIn('/image/cluster/brokers', '4')
 }
