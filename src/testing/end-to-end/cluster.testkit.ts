@@ -19,7 +19,7 @@ export class TestCluster {
 
   private constructor(seed: number, settings: Readonly<Record<string, string>>) {
     this.world = new World(seed, false)
-    this.#cluster = new Cluster(this.world, { nodes: 3, settings, hasDynamicVoters: false })
+    this.#cluster = new Cluster(this.world, { nodes: 3, controllers: 0, settings, hasDynamicVoters: false })
     this.client = new Client(this.world, 'client')
   }
 
