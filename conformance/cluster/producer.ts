@@ -10,6 +10,7 @@ const OUT_OF_ORDER_SEQUENCE = 45
 const MAX_IN_FLIGHT = 5
 /** A broker that is stopped does not answer, and its connections stay: after this another one is looked for. */
 const ANSWER_WITHIN_MS = 4_000
+const MAX_WAIT_MS = 100
 
 export interface ProducerOptions {
   readonly name: string
@@ -108,7 +109,8 @@ class PartitionStream {
         pending.add(sending)
         sending.finally(() => pending.delete(sending))
       }
-      await Promise.race(pending)
+      // A connection that is being closed may have nothing under way any more, and still look open.
+      await Promise.race([...pending, sleep(MAX_WAIT_MS)])
       await sleep(this.options.random() * this.options.maxPauseMs)
     }
     await Promise.all(pending)
