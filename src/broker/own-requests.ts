@@ -6,6 +6,9 @@ import type { ConnectionInfo } from './types.ts'
 
 const OWN_ADDRESS = '127.0.0.1'
 
+/** The id where there is no connection. */
+export const NO_CONNECTION = 0
+
 /** Stands for a connection where a request did not come in by one of its own. */
 export function detachedConnection(
   listenerName: string,
@@ -14,7 +17,7 @@ export function detachedConnection(
   remoteAddress = OWN_ADDRESS,
 ): ConnectionInfo {
   return {
-    id: 0,
+    id: NO_CONNECTION,
     listenerName,
     listenerKind,
     remoteAddress,

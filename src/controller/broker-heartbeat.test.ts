@@ -186,4 +186,26 @@ describe('sessions', () => {
     expect([sessions.isValid(1, 100, 24_000), sessions.isValid(1, 100, 24_001)]).toEqual([true, false])
     expect([sessions.isValid(2, 200, 29_000), sessions.isValid(2, 200, 29_001)]).toEqual([true, false])
   })
+
+  it('a broker whose connection ends has little time to come back by another', () => {
+    const { sessions } = brokersOf()
+    const graceMs = 3000
+    sessions.heard(1, 100, 0)
+    sessions.heardBy(1, 7)
+    sessions.disconnected(1, 7, 1000, graceMs)
+    expect([sessions.isValid(1, 100, 4000), sessions.isValid(1, 100, 4001)]).toEqual([true, false])
+    sessions.heard(1, 100, 2000)
+    sessions.heardBy(1, 8)
+    expect(sessions.isValid(1, 100, 2000 + SESSION_MS)).toBe(true)
+    sessions.disconnected(1, 7, 3000, graceMs)
+    expect(sessions.isValid(1, 100, 2000 + SESSION_MS)).toBe(true)
+  })
+
+  it('nor has it more time than it had', () => {
+    const { sessions } = brokersOf()
+    sessions.heard(1, 100, 0)
+    sessions.heardBy(1, 7)
+    sessions.disconnected(1, 7, SESSION_MS - 1000, 3000)
+    expect([sessions.isValid(1, 100, SESSION_MS), sessions.isValid(1, 100, SESSION_MS + 1)]).toEqual([true, false])
+  })
 })

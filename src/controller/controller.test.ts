@@ -101,6 +101,13 @@ describe('a restart', () => {
 })
 
 describe('createTopics', () => {
+  it('refuses configs that are larger than the metadata log takes at once, before it looks at them', async () => {
+    const controller = await new ControllerWorld({}).open()
+    const configs = [{ name: 'leader.replication.throttled.replicas', value: '0:1,'.repeat(8_000) }]
+    const topics = Array.from({ length: 300 }, (_, index) => ({ name: `t${index}`, configs }))
+    await expect(controller.createTopics(newTopics(...topics))).rejects.toMatchObject({ error: 'POLICY_VIOLATION' })
+  })
+
   it('answers when the publishers have applied the topic', async () => {
     const world = new ControllerWorld()
     const controller = await world.open()

@@ -51,6 +51,9 @@ import { BrokerSessions } from './sessions.ts'
 import { unregisterRecords } from './unregister-broker.ts'
 import { updateFeatures } from './update-features.ts'
 
+/** Of one that has lost its connection: by then a broker that lives has sent its next heartbeat by another. */
+const MISSED_HEARTBEATS = 1.5
+
 export interface ControllerOptions {
   readonly platform: Platform
   readonly logger: Logger
@@ -293,14 +296,26 @@ export class Controller {
     return this.#decide((context) => registerBroker(context, request, version, isOwn))
   }
 
-  /** What a broker is from now on; the promise resolves when that is committed, not when it is applied. */
-  async brokerHeartbeat(request: BrokerHeartbeatRequest): Promise<HeartbeatReply> {
+  /**
+   * What a broker is from now on; the promise resolves when that is committed, not when it is applied. `connectionId`: of
+   * the connection it came by, undefined for none.
+   */
+  async brokerHeartbeat(request: BrokerHeartbeatRequest, connectionId?: number): Promise<HeartbeatReply> {
     const directories = this.#decide((context) => ({
       records: heartbeatDirectories(context, request),
       response: undefined,
     }))
-    const [, reply] = await Promise.all([directories, this.#decide((context) => heartbeat(context, request))])
+    const replying = this.#decide((context) => heartbeat(context, request))
+    if (connectionId !== undefined) this.#sessions?.heardBy(request.brokerId, connectionId)
+    const [, reply] = await Promise.all([directories, replying])
     return reply
+  }
+
+  /** A connection by which heartbeats of a broker came has ended. */
+  heartbeatsEnded(brokerId: number, connectionId: number): void {
+    const { config, platform } = this.#options
+    const graceMs = MISSED_HEARTBEATS * config.get('broker.heartbeat.interval.ms')
+    this.#sessions?.disconnected(brokerId, connectionId, platform.time.monotonicMs(), graceMs)
   }
 
   registerController(request: ControllerRegistrationRequest): Promise<void> {

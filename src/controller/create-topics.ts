@@ -5,6 +5,7 @@ import { ConfigResourceType } from '../metadata/types.ts'
 import { randomUuid } from '../platform/random.ts'
 import type { CreateTopicsRequest, CreateTopicsResponse } from '../protocol/messages/create-topics.ts'
 import { ZERO_UUID } from '../protocol/uuid.ts'
+import { MAX_BATCH_BYTES } from '../replication/raft/batches.ts'
 import { type ConfigOperation, configRecords, OperationType } from './config-changes.ts'
 import { checkManualAssignment, firstState, type NewPartition, newPartition, placePartitions } from './placement.ts'
 import { checkNewTopic, type NewTopicRequest } from './policies.ts'
@@ -35,6 +36,7 @@ export function createTopics(context: DecisionContext, request: CreateTopicsRequ
   const { duplicates, single } = splitDuplicates(request.topics)
   const allowed = single.filter((topic) => topic.name !== METADATA_TOPIC)
   checkPartitionCount(context, allowed)
+  checkConfigSize(allowed)
   const collisions = findCollisions(context, allowed)
   const records: MetadataRecord[] = []
   const topics = allowed.map((topic) => createOne(context, topic, collisions, records))
@@ -71,6 +73,14 @@ function checkPartitionCount(context: DecisionContext, topics: readonly NewTopic
   if (total > MAX_RECORDS_PER_REQUEST) {
     throw new Refusal('POLICY_VIOLATION', 'Excessively large number of partitions per request.')
   }
+}
+
+/** What does not fit one batch of metadata is refused before much time is spent on it: nobody else is served meanwhile. */
+function checkConfigSize(topics: readonly NewTopic[]): void {
+  let sizeBytes = 0
+  for (const { configs } of topics)
+    for (const { name, value } of configs) sizeBytes += name.length + (value?.length ?? 0)
+  if (sizeBytes > MAX_BATCH_BYTES) throw new Refusal('POLICY_VIOLATION', 'Excessively large configs per request.')
 }
 
 function findCollisions({ head }: DecisionContext, topics: readonly NewTopic[]): Collisions {

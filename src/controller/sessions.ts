@@ -7,6 +7,8 @@ const MAX_REFUSALS = 100
 interface Session {
   readonly epoch: number
   heardMs: number
+  /** By which it was last heard of; undefined for within this process, or by another controller. */
+  connectionId: number | undefined
 }
 
 interface Progress {
@@ -40,7 +42,23 @@ export class BrokerSessions {
   heard(brokerId: number, epoch: number, nowMs: number): void {
     const session = this.#sessions.get(brokerId)
     if (session?.epoch === epoch) session.heardMs = nowMs
-    else this.#sessions.set(brokerId, { epoch, heardMs: nowMs })
+    else this.#sessions.set(brokerId, { epoch, heardMs: nowMs, connectionId: undefined })
+  }
+
+  /** By which connection it was heard of just now. */
+  heardBy(brokerId: number, connectionId: number): void {
+    const session = this.#sessions.get(brokerId)
+    if (session !== undefined) session.connectionId = connectionId
+  }
+
+  /**
+   * A connection by which heartbeats came has ended, as all of them do when a process dies: if the broker was not heard of by
+   * another one since, it has `graceMs` left to be, for it may live.
+   */
+  disconnected(brokerId: number, connectionId: number, nowMs: number, graceMs: number): void {
+    const session = this.#sessions.get(brokerId)
+    if (session?.connectionId !== connectionId) return
+    session.heardMs = Math.min(session.heardMs, nowMs - this.#timeoutMs + graceMs)
   }
 
   /** Whether the broker was heard of in this epoch, no longer ago than a session lasts. */

@@ -1,5 +1,6 @@
 import { wholeOutcome } from '../../controller/result.ts'
 import { BrokerRegistrationRequest, BrokerRegistrationResponse } from '../../protocol/messages/broker-registration.ts'
+import { NO_CONNECTION } from '../own-requests.ts'
 import { defineHandler } from '../types.ts'
 
 /** BrokerRegistration (KIP-631): a broker has started, and says where it is and what it can do. */
@@ -8,7 +9,7 @@ export const handler = defineHandler({
   response: BrokerRegistrationResponse,
   handle: async (request, { apiVersion, connection }, { controller, nodeId }) => {
     // What this process asks of itself came in by no connection.
-    const isOwn = connection.id === 0 && request.brokerId === nodeId
+    const isOwn = connection.id === NO_CONNECTION && request.brokerId === nodeId
     try {
       return { errorCode: 0, brokerEpoch: await controller.registerBroker(request, apiVersion, isOwn) }
     } catch (error) {
