@@ -18,8 +18,8 @@ import { cpuSeconds, SERVER_JVM } from './process.ts'
 const GB = 1e9
 const RESTARTED_PARTITIONS = 1000
 const PARTITIONS_PER_REQUEST = 500
+/** Of brokers that are not the active controller: with it, both are slower, by the time of an election. */
 const FAILOVERS = 3
-/** Brokers that are not the active controller: with it, both are slower, by the time of an election. */
 const POLL_MS = 5
 
 type Figures = Record<string, number>

@@ -14,7 +14,7 @@ const PARTITIONS = 3
 const COPIED = 4000
 const overrides = { ...shortSessions, 'transaction.abort.timed.out.transaction.cleanup.interval.ms': '500' }
 
-test('Java and librdkafka clients, groups of both protocols and transactions go through failovers', async () => {
+test('Java and librdkafka clients, their groups and transactions go through failovers', async () => {
   const cluster = await Cluster.start({ nodes: [{}, {}, {}], overrides })
   const ends: Array<() => Promise<unknown>> = []
   await withCluster(cluster, async () => {

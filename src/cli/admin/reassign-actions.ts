@@ -66,7 +66,9 @@ export async function execute(args: Arguments, world: World): Promise<Result> {
   if (directoryRate >= 0) {
     const brokers = [...new Set(moves.map(({ broker }) => broker))]
     await alterBrokers(admin, brokers, [{ name: DIRECTORY_RATE, value: String(directoryRate) }])
-    text.push(`Moves between directories are limited to ${directoryRate} bytes a second.`)
+    text.push(
+      `Moves between directories are to stay below ${directoryRate} bytes a second, which brokers of Ottla do not heed.`,
+    )
   }
   if (rate >= 0 || directoryRate >= 0) text.push('Run --verify until they are done: that lifts the limits.')
   await reassign(admin, targets, !args.has('disallow-replication-factor-change'))
