@@ -11,31 +11,46 @@ import { World } from '../simulation/world.ts'
 const PATIENCE_MS = 60_000
 const STEP_MS = 20
 
-/** Three nodes, each broker and controller, on a network, disks and a clock of the test's; and a client. */
+export interface Shape {
+  readonly brokers: number
+  /** Nodes that are controllers only, with ids after those of the brokers; 0 where every broker is one, too. */
+  readonly controllers: number
+  /** Ids of nodes that are formatted, and started by the test. */
+  readonly later?: readonly number[]
+  /** Whether the voters are in the metadata log; fixed by the configuration where not given. */
+  readonly hasDynamicVoters?: boolean
+  /** Controllers with the ids after all others, formatted without voters, and started by the test. */
+  readonly joiners?: number
+}
+
+/** Nodes on a network, disks and a clock of the test's; and a client. */
 export class TestCluster {
   readonly world: World
   readonly client: Client
   readonly #cluster: Cluster
 
-  private constructor(seed: number, settings: Readonly<Record<string, string>>) {
+  private constructor(seed: number, settings: Readonly<Record<string, string>>, shape: Shape) {
+    const { brokers: nodes, hasDynamicVoters = false } = shape
     this.world = new World(seed, false)
-    this.#cluster = new Cluster(this.world, { nodes: 3, controllers: 0, settings, hasDynamicVoters: false })
+    this.#cluster = new Cluster(this.world, { ...shape, nodes, settings, hasDynamicVoters })
     this.client = new Client(this.world, 'client')
   }
 
-  /** Resolves when all nodes serve. `ownSettings`: those of one node. */
+  /** Resolves when all nodes serve that are not for later, nor to join. `ownSettings`: those of one node. */
   static async started(
     seed: number,
     settings: Readonly<Record<string, string>> = {},
     ownSettings: (id: number) => Readonly<Record<string, string>> = () => ({}),
+    shape: Shape = { brokers: 3, controllers: 0 },
   ): Promise<TestCluster> {
     await loadHandlers()
-    const cluster = new TestCluster(seed, settings)
-    for (const node of cluster.world.nodes) {
-      Object.assign(node.config, ownSettings(node.id))
-      node.start()
-    }
-    await cluster.until(() => cluster.world.nodes.every(({ isServing }) => isServing))
+    const cluster = new TestCluster(seed, settings, shape)
+    const { nodes } = cluster.world
+    for (const node of nodes) Object.assign(node.config, ownSettings(node.id))
+    const formed = nodes.slice(0, shape.brokers + shape.controllers)
+    const first = formed.filter(({ id }) => !shape.later?.includes(id))
+    for (const node of first) node.start()
+    await cluster.until(() => first.every(({ isServing }) => isServing))
     return cluster
   }
 
@@ -48,7 +63,13 @@ export class TestCluster {
     this.node(id).end('kill')
   }
 
-  /** Resolves when it serves again. */
+  /** What does not run gets a new disk, formatted without voters. */
+  replaceDisk(id: number): void {
+    this.node(id).wipe()
+    this.node(id).format(this.#cluster.clusterId, undefined)
+  }
+
+  /** Resolves when it serves (again). */
   async restart(id: number): Promise<void> {
     this.node(id).start()
     await this.until(() => this.node(id).isServing)
