@@ -63,9 +63,12 @@ function checkEnd(options: QuorumNodeOptions, directory: string, log: MetadataLo
   )
 }
 
-/** A voter whose disk was wiped has forgotten what it voted for and what it said it had: it must not vote as the old one. */
+/**
+ * A voter whose disk was wiped has forgotten what it voted for and what it said it had: it must not vote as the old one. Among
+ * others it only follows, until its old self is removed and it is added (KIP-853); alone it would wait for itself for ever.
+ */
 function checkVoters(options: QuorumNodeOptions, directory: string, { voters }: VoterHistory): void {
-  const { nodeId, directoryId, bootstrapPeers, canVote, autoJoins } = options
+  const { nodeId, directoryId, bootstrapPeers, canVote, autoJoins, logger } = options
   if (voters.size === 0 && bootstrapPeers.length === 0) {
     throw new MetadataLogError(
       `${directory} names no voters: set controller.quorum.voters or controller.quorum.bootstrap.servers, or format the directory with --standalone`,
@@ -73,7 +76,7 @@ function checkVoters(options: QuorumNodeOptions, directory: string, { voters }: 
   }
   const voter = voters.get(nodeId)
   if (voter === undefined || !canVote || autoJoins || voters.has({ id: nodeId, directoryId })) return
-  throw new MetadataLogError(
-    `${directory}: the voter is directory ${voter.directoryId}, but meta.properties says ${directoryId}`,
-  )
+  const message = `${directory}: the voter is directory ${voter.directoryId}, but meta.properties says ${directoryId}`
+  if (voters.size === 1) throw new MetadataLogError(message)
+  logger.warn(`${message}: this node is no voter until the old one is removed, and this one added`)
 }

@@ -94,7 +94,7 @@ class Node {
   readonly disk = new MemoryDisk()
   readonly #world: World
   readonly #change: Partial<QuorumNodeOptions>
-  readonly directoryId: string
+  directoryId: string
   quorum: Quorum<string> | undefined
   journal = new Journal()
 
@@ -378,6 +378,27 @@ describe('a quorum of three', () => {
     expect(told).toEqual([`host-${id}:9093 knows another node ${id}, or this one before it lost its disk`])
     expect(double.quorum.misfit).toBe(told[0])
     expect(quorum!.leaderId).toBe(id)
+  })
+
+  it('a voter that has another disk follows, and gives no vote that was of the old one (KIP-853)', async () => {
+    const world = new World(3)
+    world.format(3)
+    await world.startAll()
+    await world.until(() => world.leader !== undefined)
+    const leader = world.leader!
+    const [replaced, other] = world.nodes.filter((node) => node !== leader)
+    replaced!.crash()
+    replaced!.directoryId = Buffer.alloc(16, 9).toString('base64url')
+    await replaced!.start()
+    const appended = leader.quorum!.append(['a'])
+    await world.until(() => replaced!.journal.records.length === 1)
+    await appended
+    leader.crash()
+    await world.time.advance(8000)
+    expect(world.leader).toBeUndefined()
+    await leader.start()
+    await world.until(() => world.leader !== undefined)
+    expect([leader, other]).toContain(world.leader)
   })
 
   it('a leader that stops hands over at once', async () => {

@@ -16,6 +16,8 @@ export interface ClusterOptions {
   readonly settings: Readonly<Record<string, string>>
   /** Whether the voters are in the metadata log, or fixed by the configuration. */
   readonly hasDynamicVoters: boolean
+  /** Controllers that are no brokers and no voters, formatted without any; of none where not given. */
+  readonly joiners?: number
 }
 
 const SETTINGS = {
@@ -44,6 +46,7 @@ export class Cluster {
   readonly world: World
   readonly replicas: ReplicaInvariants
   readonly metadata: MetadataInvariants
+  readonly clusterId: string
   readonly #restore: (() => void)[] = []
 
   constructor(world: World, options: ClusterOptions) {
@@ -53,10 +56,16 @@ export class Cluster {
     for (let id = 1; id <= options.nodes + options.controllers; id++) {
       world.nodes.push(new SimulatedNode(world, id, settingsOf(id, options)))
     }
-    const clusterId = randomUuid(world.random)
+    this.clusterId = randomUuid(world.random)
     const controllers = world.nodes.filter(({ isController }) => isController)
     const voters = options.hasDynamicVoters ? controllers.map(({ id, host }) => voterOf(world, id, host)) : undefined
-    for (const node of world.nodes) node.format(clusterId, voters)
+    for (const node of world.nodes) node.format(this.clusterId, voters)
+    const size = world.nodes.length
+    for (let id = size + 1; id <= size + (options.joiners ?? 0); id++) {
+      const joiner = new SimulatedNode(world, id, settingsOf(id, { ...options, hasDynamicVoters: true }))
+      world.nodes.push(joiner)
+      joiner.format(this.clusterId, undefined)
+    }
     this.#restore.push(observeMetadata(world, this.metadata), observeReplicas(world))
     const quorum = new QuorumInvariants(world)
     const { onBytes } = world.network

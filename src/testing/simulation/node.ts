@@ -75,6 +75,12 @@ export class SimulatedNode {
     formatDirectories(platform, this.#brokerConfig(), { clusterId, ignoreFormatted: false, initialVoters })
   }
 
+  /** A new disk, with nothing on it, takes the place of the old one. */
+  wipe(): void {
+    this.disk = new MemoryDisk()
+    this.#attach()
+  }
+
   #attach(): void {
     const { disk } = this
     disk.delay = (operation) => this.#delay(operation)
