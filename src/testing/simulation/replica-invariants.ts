@@ -26,7 +26,7 @@ interface Committed {
   unknownBelow: number
   /** By base offset. */
   readonly batches: Map<number, string>
-  /** Where the last of an epoch's batches ends. */
+  /** How far was committed under the leader of an epoch. */
   readonly ends: Map<number, number>
 }
 
@@ -189,8 +189,11 @@ export class ReplicaInvariants {
           }
           if (!batch.isCrcValid()) this.#fail(life, partition, `the batch at ${baseOffset} is damaged`)
           committed.batches.set(baseOffset, line)
-          const end = Math.max(committed.ends.get(partitionLeaderEpoch) ?? 0, lastOffset + 1)
-          committed.ends.set(partitionLeaderEpoch, end)
+          // The leader is the first that is seen to have committed it, maybe of an earlier epoch than its own.
+          if (known === undefined) {
+            const { leaderEpoch } = partition
+            committed.ends.set(leaderEpoch, Math.max(committed.ends.get(leaderEpoch) ?? 0, lastOffset + 1))
+          }
         }
       }
       if (read.nextOffset <= at) {
