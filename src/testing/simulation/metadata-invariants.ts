@@ -1,11 +1,14 @@
 import { MetadataImage } from '../../metadata/image.ts'
 import { MetadataLoader } from '../../metadata/loader.ts'
 import { encodeMetadataRecord, type MetadataRecord } from '../../metadata/records.ts'
-import type { PartitionImage } from '../../metadata/types.ts'
+import { ConfigResourceType, type PartitionImage } from '../../metadata/types.ts'
 import { crc32c } from '../../protocol/records/crc.ts'
 import { SnapshotStore } from '../../replication/raft/snapshot-store.ts'
 import type { CommitPosition } from '../../replication/raft/types.ts'
 import type { World } from './world.ts'
+
+/** leaderRecoveryState of a leader that was elected uncleanly and has not said yet that it leads. */
+const RECOVERING = 1
 
 /**
  * Watches what the nodes take as committed in the metadata log: the same for all and for all time, and in it one leader
@@ -72,8 +75,9 @@ export class MetadataInvariants {
   }
 
   #checkPartition(before: PartitionImage | undefined, after: PartitionImage, offset: number): void {
-    const { topicId, partition, leader, leaderEpoch, partitionEpoch, isr, replicas } = after
-    const name = `${this.image.topics.byId(topicId)?.name}-${partition}`
+    const { topicId, partition, leader, leaderEpoch, partitionEpoch, isr, elr, replicas, leaderRecoveryState } = after
+    const topic = this.image.topics.byId(topicId)?.name ?? ''
+    const name = `${topic}-${partition}`
     const fail = (what: string) => this.#world.fail(`metadata at ${offset}: ${name}: ${what}`)
     if (isr.some((id) => !replicas.includes(id))) fail(`in sync are ${isr}, replicas are ${replicas}`)
     if (leader >= 0 && !isr.includes(leader)) fail(`leader ${leader} is not in sync: ${isr}`)
@@ -91,6 +95,12 @@ export class MetadataInvariants {
     // Where nobody is left who is known to have everything, the last leader comes nearest to it (KIP-966).
     const isNobodyLeft = before.isr.length === 0 && after.elr.length === 0
     if (isNobodyLeft && before.lastKnownElr.includes(leader)) return
+    const configs = this.image.configs.of(ConfigResourceType.topic, topic)
+    if (configs.get('unclean.leader.election.enable') === 'true') {
+      if (isr.length !== 1 || elr.length > 0) fail(`${leader} leads uncleanly with ${isr} in sync, ${elr} eligible`)
+      if (leaderRecoveryState !== RECOVERING) fail(`${leader} leads uncleanly, and nothing says so`)
+      return
+    }
     fail(`${leader} leads, who was neither in sync (${before.isr}) nor eligible (${before.elr})`)
   }
 }
