@@ -263,11 +263,12 @@ test.each(['follower', 'leader'])('a %s that has lost its disk is no voter until
   expect(now.voters.get(lost)).toBe(old)
   // By now it has in its log that another directory is the voter.
   cluster.kill(lost)
-  await cluster.restart(lost)
   cluster.kill(now.leaderId)
+  cluster.node(lost).start()
   // Two of three nodes, and one of three voters.
   await nobodyIsElected(NODES.filter((id) => id !== now.leaderId))
   await cluster.restart(now.leaderId)
+  await cluster.until(() => cluster.node(lost).isServing)
   expect(await addVoter(lost)).toBe('DUPLICATE_VOTER')
   expect(await removeVoter(lost)).toBe('VOTER_NOT_FOUND')
   expect(await removeVoter(lost, old)).toBe('NONE')
