@@ -61,6 +61,30 @@ describe('the logs of a broker', () => {
     manager.abandon()
   })
 
+  it.each([
+    ['what it began is taken back', 'open'],
+    ['what it began and cannot take back is removed at the next start', 'open remove'],
+  ])('when a log cannot be created it may be made elsewhere: %s', (_, failing) => {
+    const environment = testEnvironment()
+    const { disk } = environment
+    const directories = ['/a', '/b']
+    const manager = openManager(environment, { directories })
+    manager.create('t', 0, TOPIC_ID, DEFAULT_CONFIG)
+    disk.fault = (operation, path) => (failing.includes(operation) && path.startsWith('/b/') ? 'EIO' : undefined)
+    expect(() => manager.create('t', 1, TOPIC_ID, DEFAULT_CONFIG)).toThrow(
+      /Error while creating log for t-1 in dir \/b/,
+    )
+    expect(disk.exists('/b/t-1')).toBe(failing !== 'open')
+    expect(() => manager.move('t', 1, '/a')).toThrow('There is no log of t-1 yet')
+    expect(manager.create('t', 1, TOPIC_ID, DEFAULT_CONFIG).directory).toBe('/a/t-1')
+    manager.abandon()
+    disk.fault = () => undefined
+    const again = openManager(environment, { directories })
+    expect(again.get('t', 1)?.directory).toBe('/a/t-1')
+    expect(disk.exists('/b/t-1')).toBe(false)
+    again.abandon()
+  })
+
   it('leaves the metadata log alone', () => {
     const environment = testEnvironment()
     environment.disk.makeDirectory('/a/__cluster_metadata-0')

@@ -150,6 +150,8 @@ export class LogManager {
       throw new LogError('KAFKA_STORAGE_ERROR', what)
     }
     const directory = this.#directoryForNew(partitionKey(topic, partition))
+    const path = `${directory.path}/${partitionKey(topic, partition)}`
+    const wasThere = this.#environment.disk.exists(path)
     try {
       directory.forget(topic, partition)
       const state = { topicId, cleanShutdown: true, recoveryPoint: 0, logStartOffset: 0, highWatermark: 0 }
@@ -158,6 +160,8 @@ export class LogManager {
       return log
     } catch (error) {
       if (diskErrorCode(error) === undefined) throw error
+      // The next try may be in another directory, and then there would be two.
+      if (!wasThere) this.#store.removeNow(path)
       throw new LogError(
         'KAFKA_STORAGE_ERROR',
         `Error while creating log for ${topic}-${partition} in dir ${directory.path}: ${messageOf(error)}`,

@@ -180,6 +180,7 @@ describe('a move between log directories and a crash (KIP-113)', () => {
     const { environment, manager } = await setUp()
     await manager.close()
     environment.disk.makeDirectory('/b/t-0')
+    environment.disk.replaceFile('/b/t-0/00000000000000000000.log', Buffer.from(''))
     expect(() => openManager(environment)).toThrow(StartupError)
     expect(() => openManager(environment)).toThrow('t-0 is in more than one log directory: /a/t-0 and /b/t-0')
     // A mark does not make a log newer than one that has more.

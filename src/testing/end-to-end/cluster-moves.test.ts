@@ -13,7 +13,7 @@ afterEach(() => cluster.close())
 /** Three brokers with a partition, a fourth one that is started later, and a controller. */
 async function start(settings: Readonly<Record<string, string>> = {}): Promise<void> {
   const shape = { brokers: 4, controllers: 1, later: [4] }
-  cluster = await TestCluster.started(SEED, { 'file.delete.delay.ms': '1000', ...settings }, undefined, shape)
+  cluster = await TestCluster.started(SEED, { 'log.segment.delete.delay.ms': '1000', ...settings }, undefined, shape)
   partition = new TestPartition(cluster, 'topic')
   await partition.create([1, 2, 3])
 }
@@ -59,7 +59,7 @@ test('a partition is moved to a broker that has joined since, while records are 
   expect(partition.isr).toEqual(replicas)
   expect(state()).toMatchObject({ replicas, addingReplicas: [], removingReplicas: [] })
   await expectComplete(...replicas)
-  // Its files go after file.delete.delay.ms.
+  // Its files go after log.segment.delete.delay.ms.
   await cluster.until(() => directoriesOf(old).length === 0)
 })
 

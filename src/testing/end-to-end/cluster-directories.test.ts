@@ -1,0 +1,177 @@
+import { afterEach, expect, test } from 'vitest'
+import { apis } from '../../protocol/api-keys.ts'
+import { nameOfError } from '../simulation/client.ts'
+import { TestCluster } from './cluster.testkit.ts'
+import { TestPartition } from './cluster-partition.testkit.ts'
+
+const SEED = 51
+/** The metadata log is in the first one. */
+const FIRST = '/data-a'
+const SECOND = '/data-b'
+const VICTIM = 1
+/** replica.high.watermark.checkpoint.interval.ms, and some more. */
+const CHECKPOINT_MS = 6000
+
+let cluster: TestCluster
+
+afterEach(() => cluster.close())
+
+/** Brokers with two log directories each, and a controller. */
+async function start(): Promise<void> {
+  const settings = { 'log.dirs': `${FIRST},${SECOND}`, 'log.segment.delete.delay.ms': '1000' }
+  cluster = await TestCluster.started(SEED, settings, undefined, { brokers: 3, controllers: 1 })
+}
+
+/** Partitions that the broker leads, half of them in each directory. */
+async function createSome(count: number): Promise<TestPartition[]> {
+  const partitions: TestPartition[] = []
+  for (let index = 0; index < count; index++) {
+    const partition = new TestPartition(cluster, `topic${index}`)
+    await partition.create([VICTIM, 2, 3])
+    await partition.produce(3)
+    expect(partition.leaderId).toBe(VICTIM)
+    partitions.push(partition)
+  }
+  return partitions
+}
+
+const pathOf = (partition: TestPartition, id: number) => partition.replica(id)!.log.directory.replace(/\/[^/]*$/, '')
+
+async function directoriesOf(id: number) {
+  const { results } = await cluster.done(cluster.client.call(id, apis.DescribeLogDirs, 4, { topics: null }))
+  return results.map(({ logDir, errorCode, topics }) => ({
+    logDir,
+    error: nameOfError(errorCode),
+    topics: topics.map(({ name }) => name).sort(),
+  }))
+}
+
+async function move(id: number, topic: string, path: string): Promise<string> {
+  const dirs = [{ path, topics: [{ name: topic, partitions: [0] }] }]
+  const { results } = await cluster.done(cluster.client.call(id, apis.AlterReplicaLogDirs, 2, { dirs }))
+  return nameOfError(results[0]!.partitions[0]!.errorCode)
+}
+
+async function expectEqual(partition: TestPartition): Promise<void> {
+  await partition.untilEqual(1, 2, 3)
+  for (const id of [1, 2, 3]) expect(await partition.valuesOf(id)).toEqual(partition.acknowledged)
+}
+
+test('KIP-858: what is in a log directory that fails is led elsewhere; the other directory goes on serving', async () => {
+  await start()
+  const partitions = await createSome(4)
+  const lost = partitions.filter((partition) => pathOf(partition, VICTIM) === SECOND)
+  const kept = partitions.filter((partition) => pathOf(partition, VICTIM) === FIRST)
+  expect([lost.length, kept.length]).toEqual([2, 2])
+  const keptEpochs = kept.map((partition) => partition.leader!.leaderEpoch)
+  const disk = cluster.node(VICTIM).disk
+  disk.fault = (_, path) => (path.startsWith(SECOND) ? 'EIO' : undefined)
+  for (const partition of partitions) await partition.produce(3)
+  await cluster.until(() => lost.every((partition) => partition.isr.join() === '2,3'))
+  for (const partition of lost) {
+    expect(partition.leaderId).not.toBe(VICTIM)
+    // Brokers that did not see the failure have it from the controller.
+    await cluster.until(() => partition.replica(3)!.leaderEpoch === partition.leader!.leaderEpoch)
+    expect(await partition.describe(3)).toMatchObject({ offlineReplicas: [VICTIM], leaderId: partition.leaderId })
+  }
+  for (const [index, partition] of kept.entries()) {
+    expect(partition.leader!.leaderEpoch).toBe(keptEpochs[index])
+    expect(partition.leaderId).toBe(VICTIM)
+    expect(partition.isr).toEqual([1, 2, 3])
+    expect(await partition.describe(3)).toMatchObject({ offlineReplicas: [] })
+    await expectEqual(partition)
+  }
+  // The whole directory is given up with the next checkpoint that cannot be written.
+  await cluster.pass(CHECKPOINT_MS)
+  const [first, second] = await directoriesOf(VICTIM)
+  expect(first).toEqual({ logDir: FIRST, error: 'NONE', topics: kept.map(({ topic }) => topic).sort() })
+  expect(second).toEqual({ logDir: SECOND, error: 'KAFKA_STORAGE_ERROR', topics: [] })
+})
+
+test('KIP-858: new replicas are made where the disk works, and after a repair all is as before', async () => {
+  await start()
+  const partitions = await createSome(2)
+  const lost = partitions.find((partition) => pathOf(partition, VICTIM) === SECOND)!
+  const node = cluster.node(VICTIM)
+  node.disk.fault = (_, path) => (path.startsWith(SECOND) ? 'EIO' : undefined)
+  await lost.produce(3)
+  await cluster.until(() => lost.isr.join() === '2,3')
+  for (const topic of ['new0', 'new1']) {
+    const made = new TestPartition(cluster, topic)
+    await made.create([VICTIM, 2, 3])
+    expect(pathOf(made, VICTIM)).toBe(FIRST)
+    await made.produce(2)
+    await expectEqual(made)
+  }
+  cluster.kill(VICTIM)
+  await lost.produce(2)
+  // The disk that the next process finds has no fault.
+  await cluster.restart(VICTIM)
+  await cluster.until(() => lost.isr.join() === '1,2,3')
+  expect(pathOf(lost, VICTIM)).toBe(SECOND)
+  expect((await lost.describe(VICTIM)).offlineReplicas).toEqual([])
+  await expectEqual(lost)
+  expect((await directoriesOf(VICTIM)).map(({ error }) => error)).toEqual(['NONE', 'NONE'])
+})
+
+test('KIP-858: a broker that starts with a directory of which logs cannot be read serves what is in the other one', async () => {
+  await start()
+  const partitions = await createSome(2)
+  const lost = partitions.find((partition) => pathOf(partition, VICTIM) === SECOND)!
+  const kept = partitions.find((partition) => partition !== lost)!
+  cluster.kill(VICTIM)
+  await lost.produce(2)
+  cluster.node(VICTIM).disk.fault = (_, path) => (path.startsWith(`${SECOND}/${lost.topic}`) ? 'EIO' : undefined)
+  await cluster.restart(VICTIM)
+  await cluster.until(() => kept.isr.join() === '1,2,3')
+  await cluster.pass(5000)
+  expect(lost.isr).toEqual([2, 3])
+  expect(await lost.describe(2)).toMatchObject({ offlineReplicas: [VICTIM] })
+  await kept.produce(2)
+  await expectEqual(kept)
+  // It must not have made an empty one in its place.
+  const names = cluster.node(VICTIM).disk.list(FIRST)
+  expect(names.map(({ name }) => name)).not.toContain(`${lost.topic}-0`)
+})
+
+test('KIP-113: a follower is moved between directories while it follows, there and back', async () => {
+  await start()
+  const [partition] = await createSome(1)
+  const { topic } = partition!
+  const follower = 2
+  await partition!.produce(50, 100)
+  let isOver = false
+  const produceOn = async () => {
+    while (!isOver) await partition!.produceOne()
+  }
+  const producing = produceOn()
+  for (let round = 0; round < 2; round++) {
+    const source = pathOf(partition!, follower)
+    const target = source === FIRST ? SECOND : FIRST
+    expect(await move(follower, topic, target)).toBe('NONE')
+    await cluster.until(() => pathOf(partition!, follower) === target)
+    const until = partition!.acknowledged.length + 10
+    await cluster.until(() => partition!.acknowledged.length >= until)
+    const found = (await directoriesOf(follower)).filter(({ topics }) => topics.includes(topic))
+    expect(found.map(({ logDir }) => logDir)).toEqual([target])
+    // The old files go after log.segment.delete.delay.ms.
+    await cluster.until(
+      () =>
+        !cluster
+          .node(follower)
+          .disk.list(source)
+          .some(({ name }) => name.startsWith(topic)),
+    )
+  }
+  isOver = true
+  await cluster.done(producing)
+  expect(partition!.isr).toEqual([1, 2, 3])
+  await expectEqual(partition!)
+  // The controller knows where it is: that the other directory fails does not matter to it.
+  const other = pathOf(partition!, follower) === FIRST ? SECOND : FIRST
+  expect(other).toBe(SECOND)
+  cluster.node(follower).disk.fault = (_, path) => (path.startsWith(other) ? 'EIO' : undefined)
+  await partition!.produce(2)
+  await expectEqual(partition!)
+  expect((await partition!.describe(3)).offlineReplicas).toEqual([])
+})
