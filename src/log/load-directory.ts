@@ -40,7 +40,7 @@ export function loadDirectory(store: LogStore, directory: LogDirectory, options:
     }
     const [topic, partition] = [match[1]!, Number(match[2])]
     const key = partitionKey(topic, partition)
-    if (isEmpty(store, `${directory.path}/${name}`)) continue
+    if (removedAsEmpty(store, `${directory.path}/${name}`)) continue
     const log = store.open(directory, topic, partition, options.configOf(topic), stateOf(key))
     const other = store.logs.get(key)
     if (other === undefined) store.list(directory, log)
@@ -50,7 +50,7 @@ export function loadDirectory(store: LogStore, directory: LogDirectory, options:
 }
 
 /** What a creation left that the disk refused to go on with, or to take back: the log may be in another directory by now. */
-function isEmpty({ environment: { disk, logger } }: LogStore, path: string): boolean {
+function removedAsEmpty({ environment: { disk, logger } }: LogStore, path: string): boolean {
   if (disk.list(path).length > 0) return false
   logger.info(`${path} is empty, and is removed`)
   disk.removeTree(path)
