@@ -16,6 +16,9 @@ const VOLATILE: ReadonlyArray<readonly [RegExp, (value: unknown) => unknown]> = 
   [/\.(lastFetchTimestamp|lastCaughtUpTimestamp|lastTimestamp)$/, (value) => (Number(value) > 0 ? '<time>' : value)],
   [/^ApiVersions\.finalizedFeaturesEpoch$/, (value) => (Number(value) >= 0 ? '<offset>' : value)],
   [/^DescribeQuorum\..*\.(highWatermark|logEndOffset)$/, (value) => (Number(value) > 0 ? '<offset>' : value)],
+  // Of a partition whose brokers are invented: elected anew whenever Apache Kafka's controller begins anew.
+  [/^(Metadata|DescribeTopicPartitions)\..*\.leaderEpoch$/, (value) => (Number(value) > 9 ? '<often elected>' : value)],
+  [/^DescribeQuorum\..*\.leaderEpoch$/, (value) => (Number(value) > 0 ? '<epoch>' : value)],
   [/^DescribeQuorum\..*\.replicaDirectoryId$/, (value) => (String(value).length === 22 ? '<directory id>' : value)],
 ]
 
@@ -72,7 +75,9 @@ function plain(value: unknown, path: string, symbols: ReadonlyMap<string | numbe
   if (typeof value === 'bigint') return String(value)
   // A producer id may be as small as any count; numbers are known by their field.
   if (typeof value === 'number')
-    return /(producerId|producerIdStart|brokerEpoch|port)$/i.test(path) ? (symbols.get(value) ?? value) : value
+    return /(producerId|producerIdStart|brokerEpoch|leaderEpoch|port)$/i.test(path)
+      ? (symbols.get(value) ?? value)
+      : value
   if (typeof value === 'string') return withSymbols(value, symbols)
   if (Buffer.isBuffer(value)) return value.toString('hex')
   if (Array.isArray(value)) {

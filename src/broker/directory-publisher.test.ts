@@ -4,6 +4,7 @@ import type { Controller } from '../controller/controller.ts'
 import type { PartitionLog } from '../log/partition-log.ts'
 import type { MetadataImage } from '../metadata/image.ts'
 import { silentLogger } from '../platform/logger.ts'
+import { VirtualTime } from '../platform/virtual-time.ts'
 import type { AssignReplicasToDirsRequest } from '../protocol/messages/assign-replicas-to-dirs.ts'
 import type { ControllerLink } from '../replication/channel/controller-link.ts'
 import { DirectoryPublisher } from './directory-publisher.ts'
@@ -30,11 +31,12 @@ async function publisherWith(directoryIds: ReadonlyMap<string, string>) {
     get: () => undefined,
   }
   const { image } = controller
-  const publisher = new DirectoryPublisher({ nodeId: 1, image, link, logs, directoryIds, logger: silentLogger })
+  const time = new VirtualTime()
+  const publisher = new DirectoryPublisher({ nodeId: 1, image, link, logs, directoryIds, time, logger: silentLogger })
   await controller.publishTo([publisher])
   await controller.createTopics(newTopics({ name: 't', numPartitions: 2 }))
   const ids = () => [...image.topics.byName('t')!.partitions.values()].map(({ directories }) => directories[0])
-  return { controller, publisher, asked, ids }
+  return { controller, publisher, asked, ids, time }
 }
 
 function linkTo(controller: Controller, asked: Ask[]): ControllerLink {
@@ -73,6 +75,16 @@ test('what a controller refuses is told again when the metadata has changed', as
   expect(ids()).toEqual([DIRECTORY_ID, OTHER_ID])
 })
 
+test('and soon, if nothing changes: the controller may have refused it for a reason of its own', async () => {
+  const { asked, ids, time } = await publisherWith(TWO)
+  await asked[0]!.answer(56)
+  expect(asked).toHaveLength(1)
+  await time.advance(1000)
+  expect(asked).toHaveLength(2)
+  await asked[1]!.answer(0)
+  expect(ids()).toEqual([DIRECTORY_ID, OTHER_ID])
+})
+
 test('where there is but one directory, nothing is told', async () => {
   expect((await publisherWith(new Map([['/one', OTHER_ID]]))).asked).toEqual([])
 })
@@ -91,6 +103,7 @@ function toldOfOffline(replicas: readonly number[], directory: string, failedDir
       get: () => ({ offline: 'it is damaged' }) as PartitionLog,
     },
     directoryIds: TWO,
+    time: new VirtualTime(),
     logger: silentLogger,
   })
   publisher.tell('AAAAAAAAAAAAAAAAAAAAAQ', [0])

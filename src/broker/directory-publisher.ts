@@ -2,6 +2,7 @@ import type { LogManager } from '../log/log-manager.ts'
 import type { MetadataImage } from '../metadata/image.ts'
 import type { MetadataDelta, MetadataPublisher } from '../metadata/types.ts'
 import type { Logger } from '../platform/logger.ts'
+import type { Scheduled, Time } from '../platform/time.ts'
 import { apis } from '../protocol/api-keys.ts'
 import { errorOfCode } from '../protocol/errors.ts'
 import type { ControllerLink } from '../replication/channel/controller-link.ts'
@@ -14,6 +15,7 @@ export interface DirectoryPublisherOptions {
   readonly logs: Pick<LogManager, 'directoryPathOf' | 'failedDirectories' | 'get'>
   /** directory.id by path. */
   readonly directoryIds: ReadonlyMap<string, string>
+  readonly time: Time
   readonly logger: Logger
 }
 
@@ -25,6 +27,9 @@ interface Assignment {
 
 /** Of a replica that cannot be used although its directory can, as far as anybody knows. */
 const LOST_DIRECTORY = 'AAAAAAAAAAAAAAAAAAAAAg'
+
+/** How soon it is told again what was refused. */
+const RETRY_MS = 1000
 
 /** The most that one request tells, as in Apache Kafka. */
 const MAX_ASSIGNMENTS = 2250
@@ -38,6 +43,7 @@ export class DirectoryPublisher implements MetadataPublisher {
   /** What the controller has not taken yet, by topic id and partition. */
   readonly #untold = new Map<string, Assignment>()
   #isTelling = false
+  #retry: Scheduled | undefined
 
   constructor(options: DirectoryPublisherOptions) {
     this.#options = options
@@ -79,14 +85,20 @@ export class DirectoryPublisher implements MetadataPublisher {
     if (!this.#isTelling && this.#untold.size > 0) void this.#tellUntilRefused()
   }
 
-  /** What is refused is told again with the next change of the metadata: the broker is registered anew by then. */
+  /** What is refused is told again a little later: by then the broker is registered anew, or another controller is active. */
   async #tellUntilRefused(): Promise<void> {
-    const { logger } = this.#options
+    const { logger, time } = this.#options
     this.#isTelling = true
     try {
       let error = 0
       while (this.#untold.size > 0 && error === 0) error = await this.#tellSome()
-      if (error !== 0) logger.warn(`The controller refused directories of replicas: ${errorOfCode(error).name}`)
+      if (error !== 0) {
+        logger.warn(`The controller refused directories of replicas: ${errorOfCode(error).name}`)
+        this.#retry ??= time.after(RETRY_MS, () => {
+          this.#retry = undefined
+          this.#tellAll()
+        })
+      }
     } catch (error) {
       // The node shuts down, or nobody there understands it.
       if (!(error instanceof RequestError)) throw error

@@ -122,6 +122,7 @@ export function makeServices(
       link: controllerLink,
       logs: storage.logs,
       directoryIds: storage.directoryIds,
+      time: platform.time,
       logger,
     }),
     groups,

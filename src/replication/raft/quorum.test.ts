@@ -477,3 +477,27 @@ describe('a quorum of one', () => {
     expect(() => Quorum.open(options, serde, new Journal())).toThrow(/but meta.properties says/)
   })
 })
+
+it('a node that cannot save its vote takes no part, promises nothing, and goes on once it can', async () => {
+  const world = new World(3)
+  world.format(3)
+  await world.startAll()
+  await world.until(() => world.leader !== undefined && world.nodes.every(({ quorum }) => quorum!.leaderId >= 0))
+  const first = world.leader!
+  const [stuck, other] = world.nodes.filter((node) => node !== first) as [Node, Node]
+  stuck.disk.fault = (operation, path) =>
+    operation === 'replace' && path.includes('quorum-state') ? 'ENOSPC' : undefined
+  const saved = stuck.disk.readFile(`${LOG_DIRECTORY}/quorum-state`).toString()
+  first.quorum!.resign(first.quorum!.leaderEpoch)
+  await world.until(() =>
+    world.nodes.some((node) => node !== stuck && node.quorum!.leaderEpoch > 1 && node === world.leader),
+  )
+  expect([first.id, other.id]).toContain(world.leader!.id)
+  expect(stuck.disk.readFile(`${LOG_DIRECTORY}/quorum-state`).toString()).toBe(saved)
+  const leader = world.leader!
+  void leader.quorum!.append(['later'])
+  await world.until(() => leader.journal.records.includes('later'))
+  expect(stuck.journal.records).not.toContain('later')
+  stuck.disk.fault = () => undefined
+  await world.until(() => stuck.journal.records.includes('later'))
+})

@@ -1,3 +1,4 @@
+import { diskErrorCode } from '../../platform/disk.ts'
 import type { Scheduled } from '../../platform/time.ts'
 import { errors } from '../../protocol/errors.ts'
 import { BatchView } from '../../protocol/records/batch.ts'
@@ -35,12 +36,15 @@ export class NotLeaderError extends Error {
   override readonly name = 'NotLeaderError'
 }
 
+type Election = Extract<Effect, { type: 'election' }>['election']
 type AppendEffect = Extract<Effect, { type: 'append' }>
 
 /** Room for a batch's header and the framing of its records. */
 const BATCH_ROOM_BYTES = 64 * 1024
 const RECORD_ROOM_BYTES = 24
 const LOG_DIRECTORY = '__cluster_metadata-0'
+/** How soon it is tried again to save what this node may not forget. */
+const SAVE_AGAIN_MS = 1000
 /** How much is read of the log at once to apply it. */
 const APPLY_BYTES = 1024 * 1024
 
@@ -75,6 +79,9 @@ export class Quorum<R = unknown> {
   #toldLeader = { leaderId: -1, epoch: -1 }
   #closed = false
   #isRunning = false
+  /** What is to be done, in order. */
+  readonly #due: Effect[] = []
+  #isUnsaved = false
 
   private constructor(options: QuorumNodeOptions, serde: RecordSerde<R>, listener: LeadershipListener<R>) {
     const { platform, logger, segmentBytes, segmentMs, retentionBytes, retentionMs } = options
@@ -229,11 +236,13 @@ export class Quorum<R = unknown> {
   #run(): void {
     if (this.#isRunning || this.#closed) return
     this.#isRunning = true
-    for (let effects = this.#raft.takeEffects(); effects.length > 0; effects = this.#raft.takeEffects()) {
-      for (const effect of effects) this.#carryOut(effect)
-    }
+    const isDone = this.#carryOutAll()
     this.#isRunning = false
     this.#timer?.cancel()
+    if (!isDone) {
+      this.#timer = this.#options.platform.time.after(SAVE_AGAIN_MS, () => this.#run())
+      return
+    }
     const { nextTickMs } = this.#raft
     if (nextTickMs === Number.POSITIVE_INFINITY) return
     this.#timer = this.#options.platform.time.after(Math.max(0, nextTickMs - this.#nowMs()), () => {
@@ -242,20 +251,41 @@ export class Quorum<R = unknown> {
     })
   }
 
+  /** In order. Answers false where an epoch or a vote cannot be saved now: what is to follow that waits. */
+  #carryOutAll(): boolean {
+    for (;;) {
+      this.#due.push(...this.#raft.takeEffects())
+      if (this.#due.length === 0) return true
+      for (let effect = this.#due[0]; effect !== undefined; effect = this.#due[0]) {
+        if (effect.type === 'election' && !this.#save(effect.election)) return false
+        this.#due.shift()
+        this.#carryOut(effect)
+      }
+    }
+  }
+
+  /** Answers whether it is on stable storage. */
+  #save({ epoch: leaderEpoch, leaderId, voted }: Election): boolean {
+    const { platform, logger } = this.#options
+    const state = { leaderId, leaderEpoch, votedId: voted?.id ?? -1, votedDirectoryId: voted?.directoryId ?? ZERO_UUID }
+    try {
+      writeQuorumState(platform.disk, this.#directory, state, this.kraftVersion, this.#raft.history.voters.ids)
+      this.#isUnsaved = false
+      return true
+    } catch (error) {
+      const code = diskErrorCode(error)
+      if (code === undefined) throw error
+      if (!this.#isUnsaved)
+        logger.error(`quorum-state cannot be written (${code}): this node takes no part in its quorum`)
+      this.#isUnsaved = true
+      return false
+    }
+  }
+
   #carryOut(effect: Effect): void {
     switch (effect.type) {
-      case 'election': {
-        const { epoch: leaderEpoch, leaderId, voted } = effect.election
-        const state = {
-          leaderId,
-          leaderEpoch,
-          votedId: voted?.id ?? -1,
-          votedDirectoryId: voted?.directoryId ?? ZERO_UUID,
-        }
-        const { disk } = this.#options.platform
-        writeQuorumState(disk, this.#directory, state, this.kraftVersion, this.#raft.history.voters.ids)
+      case 'election':
         return
-      }
       case 'append':
         this.#unwritten.push(effect)
         this.#writing ??= this.#writeAll()

@@ -45,6 +45,7 @@ import {
   onUpdateVoterResponse,
   onVersionsResponse,
   onVoterChangeResponse,
+  UNANSWERED_VERSIONS,
   updateSelf,
 } from './voter-changes.ts'
 import type { VoterHistory } from './voters.ts'
@@ -179,7 +180,9 @@ export class Raft {
   answered(requestId: number, response: RaftResponse | undefined, nowMs: number): void {
     const sent = this.#node.takeSent(requestId)
     if (sent === undefined) return
-    const isSound = response?.type === sent.request.type && this.#take(sent.peer.id, response, nowMs)
+    // Whoever waits for the versions of a node that is to be a voter need not wait any longer.
+    const answer = response ?? (sent.request.type === 'versions' ? UNANSWERED_VERSIONS : undefined)
+    const isSound = answer?.type === sent.request.type && this.#take(sent.peer.id, answer, nowMs)
     if (isSound) this.#node.peers.succeeded(sent.peer, requestId)
     else this.#node.peers.failed(sent.peer, requestId, nowMs)
     this.tick(nowMs)

@@ -100,6 +100,13 @@ export function onAddVoterRequest(
   return undefined
 }
 
+/** For a node that is to be a voter and says nothing. */
+export const UNANSWERED_VERSIONS: VersionsResponse = {
+  type: 'versions',
+  error: errors.BROKER_NOT_AVAILABLE,
+  kraftVersions: undefined,
+}
+
 /** The node that is to be a voter has said what it supports. Answers whether that was a sound answer. */
 export function onVersionsResponse(node: RaftNode, peerId: number, response: VersionsResponse, nowMs: number): boolean {
   const state = node.leaderState
