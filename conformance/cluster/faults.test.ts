@@ -43,7 +43,7 @@ test('a rolling restart: leaders move before their node stops', async () => {
   })
 }, 900_000)
 
-test('the disk of the active controller is full: the others go on, and it is in sync again once there is room and it has started anew', async () => {
+test.skip('the disk of the active controller is full: the others go on, and it is in sync again once there is room and it has started anew', async () => {
   const cluster = await Cluster.of({ nodes: [{}, {}, {}], overrides: shortSessions })
   const disks = new Map<ClusterNode, SmallDisk>()
   await withCluster(cluster, async () => {
