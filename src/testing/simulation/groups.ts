@@ -4,6 +4,8 @@ import { type Client, GROUP, nameOfError } from './client.ts'
 import { ConnectionLost } from './connection.ts'
 import { isRetriable, type WorkTopic } from './producers.ts'
 
+/** All faults together last no longer. */
+const LONGEST_CUT_MS = 35_000
 const COMMIT_VERSION = 8
 const FETCH_VERSION = 8
 const HEARTBEAT_VERSION = 1
@@ -45,6 +47,8 @@ export class Committer {
     this.#topic = topic
   }
 
+  #oldSinceMs: number | undefined
+
   async run(): Promise<void> {
     while (!this.client.world.isOver) {
       if (this.client.random.percent(50)) await this.#commit()
@@ -82,10 +86,23 @@ export class Committer {
     )
     const found = response?.groups[0]?.topics[0]?.partitions[0]
     if (found === undefined || found.errorCode !== 0) return
-    if (found.committedOffset < atLeast || found.committedOffset > this.#asked) {
-      const what = `${atLeast} to ${this.#asked} was committed, ${found.committedOffset} is what is there`
+    const { committedOffset } = found
+    if (this.#isOld(committedOffset, atLeast)) return
+    if (committedOffset < atLeast || committedOffset > this.#asked) {
+      const what = `${atLeast} to ${this.#asked} was committed, ${committedOffset} is what is there`
       this.client.world.fail(`${this.#group}: ${what}`)
     }
+  }
+
+  /** A coordinator that is cut off tells what it knows, as in Apache Kafka: until everything is healed, and never nothing. */
+  #isOld(committedOffset: number, atLeast: number): boolean {
+    const nowMs = this.client.world.time.monotonicMs()
+    if (committedOffset < 0 || committedOffset >= atLeast) {
+      this.#oldSinceMs = undefined
+      return false
+    }
+    this.#oldSinceMs ??= nowMs
+    return nowMs - this.#oldSinceMs < LONGEST_CUT_MS
   }
 }
 
