@@ -7,7 +7,7 @@ import { errorOfCode, errors, type KafkaError } from '../protocol/errors.ts'
 import type { WriteTxnMarkersRequestInput, WriteTxnMarkersResponse } from '../protocol/messages/write-txn-markers.ts'
 import type { BrokerLinks } from '../replication/channel/broker-links.ts'
 import { RequestError } from '../replication/channel/node-client.ts'
-import { GatheredRequests } from './gathered-requests.ts'
+import { GatheredRequests, oneOfEach } from './gathered-requests.ts'
 
 export interface ClusterMarkersOptions {
   readonly nodeId: number
@@ -51,7 +51,12 @@ export class ClusterMarkers implements MarkerTarget {
   }
 
   async #send(brokerId: number, entries: readonly Entry[]): Promise<readonly Entry[]> {
-    const { sent, left } = oneEach(entries)
+    // The response names producers by their id only: of two markers of one, the second waits for the next request.
+    const { sent, left } = oneOfEach(
+      entries,
+      ({ marker }) => marker.producerId,
+      (first, { marker }) => first.marker === marker,
+    )
     const markers = markersOf(sent)
     try {
       const { response } = await this.#options.links.request(brokerId, apis.WriteTxnMarkers, () => ({ markers }))
@@ -66,21 +71,6 @@ export class ClusterMarkers implements MarkerTarget {
     }
     return left
   }
-}
-
-/** The response names producers by their id only: of two markers of one, the second waits for the next request. */
-function oneEach(entries: readonly Entry[]): { readonly sent: Entry[]; readonly left: Entry[] } {
-  const markers = new Map<number, TransactionMarker>()
-  const sent: Entry[] = []
-  const left: Entry[] = []
-  for (const entry of entries) {
-    const { marker } = entry
-    const first = markers.get(marker.producerId)
-    if (first === undefined) markers.set(marker.producerId, marker)
-    if (first === undefined || first === marker) sent.push(entry)
-    else left.push(entry)
-  }
-  return { sent, left }
 }
 
 function markersOf(entries: readonly Entry[]): MarkerInput[] {

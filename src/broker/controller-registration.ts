@@ -1,4 +1,4 @@
-import { METADATA_VERSION } from '../metadata/features.ts'
+import { CONTROLLER_REGISTRATION_LEVEL, METADATA_VERSION } from '../metadata/features.ts'
 import type { MetadataImage } from '../metadata/image.ts'
 import type { EndPoint } from '../metadata/types.ts'
 import type { Logger } from '../platform/logger.ts'
@@ -11,8 +11,6 @@ import type { ControllerLink } from '../replication/channel/controller-link.ts'
 import { RequestError } from '../replication/channel/node-client.ts'
 import { supportedFeatureRanges } from './broker-lifecycle.ts'
 
-/** From this metadata.version on, controllers register (KIP-919). */
-const REGISTRATION_LEVEL = 15
 const RETRY_MS = 1000
 
 export interface ControllerRegistrationOptions {
@@ -42,7 +40,7 @@ export class ControllerRegistration {
   async #register(): Promise<void> {
     const { image, nodeId, platform, logger } = this.#options
     const isDone = image.controllers.get(nodeId)?.incarnationId === this.#incarnationId
-    if (!isDone && image.featureLevel(METADATA_VERSION) >= REGISTRATION_LEVEL) {
+    if (!isDone && image.featureLevel(METADATA_VERSION) >= CONTROLLER_REGISTRATION_LEVEL) {
       const fault = await this.#ask()
       if (fault !== undefined && !this.#isClosed) logger.warn(`Controller ${nodeId} was not registered: ${fault}`)
     }

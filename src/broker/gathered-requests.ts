@@ -43,3 +43,25 @@ export class GatheredRequests<Destination extends string | number, Item> {
     this.#queues.delete(destination)
   }
 }
+
+/**
+ * What one request can ask where it has room for one of a kind: the first entry of each key, and those that fit it. The rest
+ * is left for the next.
+ */
+export function oneOfEach<Entry>(
+  entries: readonly Entry[],
+  keyOf: (entry: Entry) => string | number,
+  fits: (first: Entry, entry: Entry) => boolean = () => false,
+): { readonly sent: Entry[]; readonly left: Entry[] } {
+  const firsts = new Map<string | number, Entry>()
+  const sent: Entry[] = []
+  const left: Entry[] = []
+  for (const entry of entries) {
+    const key = keyOf(entry)
+    const first = firsts.get(key)
+    if (first === undefined) firsts.set(key, entry)
+    if (first === undefined || fits(first, entry)) sent.push(entry)
+    else left.push(entry)
+  }
+  return { sent, left }
+}

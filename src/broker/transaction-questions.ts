@@ -7,7 +7,7 @@ import type {
 } from '../protocol/messages/add-partitions-to-txn.ts'
 import type { BrokerLinks } from '../replication/channel/broker-links.ts'
 import { RequestError } from '../replication/channel/node-client.ts'
-import { GatheredRequests } from './gathered-requests.ts'
+import { GatheredRequests, oneOfEach } from './gathered-requests.ts'
 
 /** Whether a producer may write into a partition. */
 export interface TransactionQuestion {
@@ -48,7 +48,8 @@ export class TransactionQuestions {
   }
 
   async #send(brokerId: number, entries: readonly Entry[]): Promise<readonly Entry[]> {
-    const { sent, left } = oneEach(entries)
+    // A transactional id comes once in a request: of two questions that differ, the second waits for the next one.
+    const { sent, left } = oneOfEach(entries, ({ transactionalId }) => transactionalId, isSameProducer)
     const transactions = transactionsOf(sent)
     try {
       const { response } = await this.#links.request(brokerId, apis.AddPartitionsToTxn, () => ({ transactions }), {
@@ -62,20 +63,6 @@ export class TransactionQuestions {
     }
     return left
   }
-}
-
-/** A transactional id comes once in a request: of two questions that differ, the second waits for the next one. */
-function oneEach(entries: readonly Entry[]): { readonly sent: Entry[]; readonly left: Entry[] } {
-  const firsts = new Map<string, Entry>()
-  const sent: Entry[] = []
-  const left: Entry[] = []
-  for (const entry of entries) {
-    const first = firsts.get(entry.transactionalId)
-    if (first === undefined) firsts.set(entry.transactionalId, entry)
-    if (first === undefined || isSameProducer(first, entry)) sent.push(entry)
-    else left.push(entry)
-  }
-  return { sent, left }
 }
 
 function isSameProducer(a: Entry, b: Entry): boolean {

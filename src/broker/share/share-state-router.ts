@@ -9,7 +9,7 @@ import { errors, type KafkaError } from '../../protocol/errors.ts'
 import type { InputOf, Message } from '../../protocol/schema.ts'
 import type { BrokerLinks } from '../../replication/channel/broker-links.ts'
 import { RequestError } from '../../replication/channel/node-client.ts'
-import { GatheredRequests } from '../gathered-requests.ts'
+import { GatheredRequests, oneOfEach } from '../gathered-requests.ts'
 
 export interface ShareStateRouterOptions {
   readonly nodeId: number
@@ -112,7 +112,8 @@ export class ShareStateRouter implements ShareStateApi {
   /** All of one broker, operation and group. */
   async #send(entries: readonly Entry[]): Promise<readonly Entry[]> {
     const { brokerId, operation, groupId } = entries[0]!
-    const { sent, left } = oneEach(entries)
+    // What is asked twice of a share partition is asked in that order: the second waits for the next request.
+    const { sent, left } = oneOfEach(entries, keyOf)
     const request = { groupId, topics: topicsOf(sent) } as unknown as InputOf<Message>
     try {
       const { response } = await this.#options.links.request(brokerId, apiOf[operation], () => request)
@@ -133,20 +134,6 @@ export class ShareStateRouter implements ShareStateApi {
 function failed({ partition }: Asked, error: KafkaError, errorMessage: string = error.message): Answer {
   const nothing = { stateEpoch: 0, leaderEpoch: 0, startOffset: 0, deliveryCompleteCount: -1, stateBatches: [] as [] }
   return { partition, errorCode: error.code, errorMessage, ...nothing }
-}
-
-/** What is asked twice of a share partition is asked in that order: the second waits for the next request. */
-function oneEach(entries: readonly Entry[]): { readonly sent: Entry[]; readonly left: Entry[] } {
-  const keys = new Set<string>()
-  const sent: Entry[] = []
-  const left: Entry[] = []
-  for (const entry of entries) {
-    const key = keyOf(entry)
-    if (keys.has(key)) left.push(entry)
-    else sent.push(entry)
-    keys.add(key)
-  }
-  return { sent, left }
 }
 
 function topicsOf(entries: readonly Entry[]) {

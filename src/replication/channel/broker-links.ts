@@ -86,6 +86,7 @@ export class BrokerLinks {
   }
 }
 
-function placeOf({ host, port }: BrokerAddress): string {
+/** By which connections to the same address are known. */
+export function placeOf({ host, port }: BrokerAddress): string {
   return `${host}:${port}`
 }

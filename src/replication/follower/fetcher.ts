@@ -2,6 +2,7 @@ import type { Scheduled } from '../../platform/time.ts'
 import { apis } from '../../protocol/api-keys.ts'
 import { errorOfCode, errors } from '../../protocol/errors.ts'
 import type { FetchRequestInput, FetchResponse } from '../../protocol/messages/fetch.ts'
+import { placeOf } from '../channel/broker-links.ts'
 import { NodeClient, RequestError } from '../channel/node-client.ts'
 import type { Partition } from '../partition.ts'
 import { AnswerTaker } from './answer-taker.ts'
@@ -297,8 +298,4 @@ export class Fetcher {
 
 function hasRecords({ records }: { readonly records: readonly Buffer[] | null }): boolean {
   return records?.some(({ length }) => length > 0) === true
-}
-
-function placeOf({ host, port }: { readonly host: string; readonly port: number }): string {
-  return `${host}:${port}`
 }

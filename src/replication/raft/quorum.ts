@@ -259,7 +259,7 @@ export class Quorum<R = unknown> {
       for (let effect = this.#due[0]; effect !== undefined; effect = this.#due[0]) {
         if (effect.type === 'election' && !this.#save(effect.election)) return false
         this.#due.shift()
-        this.#carryOut(effect)
+        if (effect.type !== 'election') this.#carryOut(effect)
       }
     }
   }
@@ -282,10 +282,8 @@ export class Quorum<R = unknown> {
     }
   }
 
-  #carryOut(effect: Effect): void {
+  #carryOut(effect: Exclude<Effect, { type: 'election' }>): void {
     switch (effect.type) {
-      case 'election':
-        return
       case 'append':
         this.#unwritten.push(effect)
         this.#writing ??= this.#writeAll()

@@ -39,6 +39,8 @@ export class Committer {
   /** The highest that was acknowledged, and that may have been committed. */
   #committed = -1
   #asked = 0
+  /** Since when nothing but old offsets is told. */
+  #oldSinceMs: number | undefined
   acks = 0
 
   constructor(client: Client, group: string, topic: string) {
@@ -46,8 +48,6 @@ export class Committer {
     this.#group = group
     this.#topic = topic
   }
-
-  #oldSinceMs: number | undefined
 
   async run(): Promise<void> {
     while (!this.client.world.isOver) {
