@@ -19,14 +19,18 @@ class World {
   readonly offline: string[] = []
   readonly cordoned: string[] = []
   registrationErrors: number[] = []
+  /** Nobody takes any request. */
   isSilent = false
+  /** How long the controller works on each. */
+  workMs = 0
   heartbeat: () => Body = () => ({ errorCode: 0, isCaughtUp: true, isFenced: false, shouldShutDown: false })
   #epoch = 10
 
   readonly link = {
     request: async (api: Api, body: (version: number) => unknown) => {
-      this.asked.push([api.name, body(2) as Body])
       if (this.isSilent) throw new RequestError('timed out', 'nobody')
+      this.asked.push([api.name, body(2) as Body])
+      await new Promise<void>((resolve) => this.time.after(this.workMs, resolve))
       const response = (api as unknown) === apis.BrokerRegistration ? this.#register() : this.heartbeat()
       return { version: 2, response }
     },
@@ -224,11 +228,26 @@ describe('the life of a broker (KIP-631)', () => {
     const going = watched(world.lifecycle.shutDown(30_000))
     await world.time.advance(10_000)
     expect(going.state).toBe('waits')
-    world.heartbeat = () => {
-      throw new RequestError('timed out', 'nobody')
-    }
+    world.isSilent = true
     await world.time.advance(5000)
     expect(going.state).toBe('done')
+    world.lifecycle.close()
+  })
+
+  test('waits for a controller that works on its heartbeat, and has time to look for the next when that one ends', async () => {
+    const world = await registered()
+    world.workMs = 20_000
+    world.heartbeat = () => {
+      throw new RequestError('disconnected', 'was closed')
+    }
+    const going = watched(world.lifecycle.shutDown(60_000))
+    await world.time.advance(20_500)
+    world.heartbeat = () => ({ errorCode: 0, isFenced: false, shouldShutDown: true })
+    await world.time.advance(18_000)
+    expect(going.state).toBe('waits')
+    await world.time.advance(3000)
+    expect(going.state).toBe('done')
+    expect(world.bodies('BrokerHeartbeat').filter(({ wantShutDown }) => wantShutDown).length).toBe(2)
     world.lifecycle.close()
   })
 })

@@ -15,7 +15,10 @@ import { RequestError } from '../replication/channel/node-client.ts'
 const SOON_MS = 10
 /** How soon the controller is asked again for what it has not granted yet. */
 const RETRY_MS = 100
-/** How long a broker that shuts down looks for a controller: nodes that all stop at once leave the last without one. */
+/**
+ * How long a broker that shuts down looks for a controller: nodes that all stop at once leave the last without one. The
+ * time in which a controller works on its heartbeat does not count: there may be many partitions to move.
+ */
 const LAST_WORD_MS = 4000
 
 /** Answers to a registration that no later try makes any better. */
@@ -68,8 +71,10 @@ export class BrokerLifecycle {
   #wantFence = true
   #wantShutDown = false
   #mayGo: (() => void) | undefined
-  /** When a controller answered for the last time. */
+  /** When a controller answered for the last time, the time left out in which one had a heartbeat. */
   #heardMs = 0
+  /** Since when a controller has the heartbeat that is under way. */
+  #sentMs: number | undefined
   #timer: Scheduled | undefined
   #isBeating = false
   /** Something changed while a heartbeat was under way. */
@@ -159,7 +164,7 @@ export class BrokerLifecycle {
       let timer: Scheduled | undefined
       const watch = () => {
         const nowMs = time.monotonicMs()
-        const untilMs = Math.min(deadlineMs, this.#heardMs + LAST_WORD_MS)
+        const untilMs = Math.min(deadlineMs, (this.#sentMs === undefined ? this.#heardMs : nowMs) + LAST_WORD_MS)
         if (nowMs < untilMs) {
           timer = time.after(untilMs - nowMs, watch)
           return
@@ -203,10 +208,36 @@ export class BrokerLifecycle {
 
   /** Answers when the next one is due. */
   async #beatOnce(): Promise<number> {
-    const { link, nodeId, image, heartbeatIntervalMs, sessionTimeoutMs, offlineDirectories, cordonedDirectories } =
-      this.#options
+    const { link, time, logger, heartbeatIntervalMs, sessionTimeoutMs } = this.#options
     const retryMs = Math.min(RETRY_MS, heartbeatIntervalMs)
-    const body = (version: number) => ({
+    const body = (version: number) => {
+      this.#sentMs = time.monotonicMs()
+      return this.#heartbeat(version)
+    }
+    const onFailure = () => this.#lost()
+    try {
+      const { response } = await link.request(apis.BrokerHeartbeat, body, { timeoutMs: sessionTimeoutMs, onFailure })
+      this.#sentMs = undefined
+      this.#heardMs = time.monotonicMs()
+      return await this.#heard(response, retryMs)
+    } catch (error) {
+      if (!(error instanceof RequestError)) throw error
+      this.#lost()
+      logger.warn(`No heartbeat reached the controller: ${error.message}`)
+      return retryMs
+    }
+  }
+
+  /** No controller has the heartbeat any more. */
+  #lost(): void {
+    if (this.#sentMs === undefined) return
+    this.#heardMs += this.#options.time.monotonicMs() - Math.max(this.#sentMs, this.#heardMs)
+    this.#sentMs = undefined
+  }
+
+  #heartbeat(version: number) {
+    const { nodeId, image, offlineDirectories, cordonedDirectories } = this.#options
+    return {
       brokerId: nodeId,
       brokerEpoch: this.#brokerEpoch,
       currentMetadataOffset: image.offset,
@@ -215,21 +246,12 @@ export class BrokerLifecycle {
       ...(version >= 1 && { offlineLogDirs: [...offlineDirectories()] }),
       // Before the metadata are there, the settings of this broker are not known.
       ...(version >= 2 && !this.#wantFence && { cordonedLogDirs: [...cordonedDirectories()] }),
-    })
-    try {
-      const { response } = await link.request(apis.BrokerHeartbeat, body, { timeoutMs: sessionTimeoutMs })
-      return await this.#heard(response, retryMs)
-    } catch (error) {
-      if (!(error instanceof RequestError)) throw error
-      this.#options.logger.warn(`No heartbeat reached the controller: ${error.message}`)
-      return retryMs
     }
   }
 
   async #heard(response: BrokerHeartbeatResponse, retryMs: number): Promise<number> {
     const { errorCode, isFenced, shouldShutDown } = response
     const { logger, nodeId, heartbeatIntervalMs, sessionTimeoutMs } = this.#options
-    this.#heardMs = this.#options.time.monotonicMs()
     if (errorCode === errors.STALE_BROKER_EPOCH.code || errorCode === errors.BROKER_ID_NOT_REGISTERED.code) {
       logger.warn(`Broker ${nodeId} is not registered any more (${errorOfCode(errorCode).name}); it registers again`)
       await this.#tryToRegister(sessionTimeoutMs)

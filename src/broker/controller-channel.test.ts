@@ -68,9 +68,13 @@ function world() {
     serve: (frame) => controllers[0]!.answer(frame),
   })
   const ask = (timeoutMs?: number) => {
-    const outcome: { value?: unknown } = {}
+    const outcome: { value?: unknown; failures: number } = { failures: 0 }
+    const onFailure = () => {
+      outcome.failures++
+    }
+    const options = { ...(timeoutMs && { timeoutMs }), onFailure }
     channel
-      .request(apis.AllocateProducerIds, () => ({ brokerId: 1, brokerEpoch: 1 }), { ...(timeoutMs && { timeoutMs }) })
+      .request(apis.AllocateProducerIds, () => ({ brokerId: 1, brokerEpoch: 1 }), options)
       .then(
         ({ response }) => {
           outcome.value = response.producerIdStart
@@ -103,6 +107,7 @@ describe('the way to the active controller', () => {
     const answer = ask()
     await time.advance(500)
     expect(answer.value).toBeUndefined()
+    expect(answer.failures).toBeGreaterThan(5)
     state.leader = 2
     channel.leaderChanged()
     await time.advance(100)
@@ -114,10 +119,11 @@ describe('the way to the active controller', () => {
     controllers[0]!.isMute = true
     const answer = ask()
     await time.advance(3000)
+    expect(answer.failures).toBe(0)
     state.leader = 2
     channel.leaderChanged()
     await time.advance(100)
-    expect(answer.value).toBe(2)
+    expect(answer).toEqual({ value: 2, failures: 1 })
   })
 
   test('what takes long does not hold up that this broker lives', async () => {

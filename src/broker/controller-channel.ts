@@ -63,7 +63,7 @@ export class ControllerChannel implements ControllerLink {
   async request<Request extends Message, Response extends Message>(
     api: Api<Request, Response>,
     body: (version: number) => InputOf<Request>,
-    { minVersion = 0, timeoutMs = this.#options.requestTimeoutMs }: LinkOptions = {},
+    { minVersion = 0, timeoutMs = this.#options.requestTimeoutMs, onFailure }: LinkOptions = {},
   ): Promise<Answer<Response>> {
     const { time } = this.#options
     const deadlineMs = time.monotonicMs() + timeoutMs
@@ -76,6 +76,7 @@ export class ControllerChannel implements ControllerLink {
         if (!(error instanceof RequestError) || error.reason === 'unsupported version') throw error
         last = error
       }
+      onFailure?.()
       if (time.monotonicMs() + RETRY_BACKOFF_MS >= deadlineMs) throw last ?? this.#noController()
       await new Promise<void>((resolve) => time.after(RETRY_BACKOFF_MS, resolve))
     }

@@ -23,8 +23,8 @@ import type { Endpoint, Services } from './types.ts'
 /** How long requests under way may take once the broker shuts down. */
 const SHUTDOWN_GRACE_MS = 5000
 
-/** How long the controller has to move away what a broker leads that shuts down. */
-const CONTROLLED_SHUTDOWN_MS = 30_000
+/** How long the controller has to move away what a broker leads that shuts down; as in Apache Kafka. */
+const CONTROLLED_SHUTDOWN_MS = 300_000
 
 /** How long after its start a broker reads the handlers that nobody has asked for. */
 const LOAD_ALL_AFTER_MS = 1000

@@ -6,6 +6,8 @@ export interface LinkOptions {
   readonly minVersion?: number
   /** How long to go on trying, connecting included [request.timeout of the link]. */
   readonly timeoutMs?: number
+  /** Called when a try ends without an answer of the active controller: none is known, it is not active, or it went away. */
+  readonly onFailure?: () => void
 }
 
 /**
