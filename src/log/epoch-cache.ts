@@ -20,12 +20,15 @@ export class EpochCache {
   #entries: EpochEntry[] = []
   readonly #disk: Disk
   #path: string
+  readonly #replace: typeof replaceUnsynced
   /** What the file holds, as far as this process read or wrote it. */
   #saved: readonly EpochEntry[] | undefined
 
-  constructor(disk: Disk, directory: string) {
+  /** `replace` writes the file. */
+  constructor(disk: Disk, directory: string, replace = replaceUnsynced) {
     this.#disk = disk
     this.#path = `${directory}/${FILE_NAME}`
+    this.#replace = replace
   }
 
   /** Reads the file. False when there is one that makes no sense; the cache is then empty. */
@@ -125,14 +128,14 @@ export class EpochCache {
     const inForce = this.#entries.filter((entry) => entry.startOffset <= offset).pop()
     if (!inForce) return
     const later = this.#entries.filter((entry) => entry.startOffset > offset)
-    this.#replace([{ epoch: inForce.epoch, startOffset: offset }, ...later])
+    this.#become([{ epoch: inForce.epoch, startOffset: offset }, ...later])
   }
 
   clear(): void {
-    this.#replace([])
+    this.#become([])
   }
 
-  #replace(entries: EpochEntry[]): void {
+  #become(entries: EpochEntry[]): void {
     const first = entries[0]
     if (entries.length === this.#entries.length && first?.startOffset === this.#entries[0]?.startOffset) return
     this.#entries = entries
@@ -146,7 +149,7 @@ export class EpochCache {
       return
     }
     const lines = this.#entries.map((entry) => `${entry.epoch} ${entry.startOffset}`)
-    replaceUnsynced(this.#disk, this.#path, renderCheckpoint(lines))
+    this.#replace(this.#disk, this.#path, renderCheckpoint(lines))
     this.#saved = this.#entries
   }
 }

@@ -1,10 +1,10 @@
 import { replayControls } from './core/control-records.ts'
-import { type EpochStart, LogState } from './core/log-state.ts'
+import { LogState } from './core/log-state.ts'
 import { VoterHistory } from './core/voters.ts'
 import type { MetadataLog } from './metadata-log.ts'
 import type { QuorumNodeOptions } from './quorum-options.ts'
 import type { SnapshotStore } from './snapshot-store.ts'
-import { MetadataLogError } from './types.ts'
+import { MetadataLogError, type SnapshotId } from './types.ts'
 
 const LOG_DIRECTORY = '__cluster_metadata-0'
 
@@ -32,22 +32,31 @@ export function loadLog(
       () => {},
     )
   }
-  const epochs: EpochStart[] = []
   log.load(latest?.offset ?? 0, (batch) => {
     if (batch.isControl) replayControls(batch, history)
-    const epoch = batch.partitionLeaderEpoch
-    if (epoch > (epochs.at(-1)?.epoch ?? -1)) epochs.push({ epoch, offset: batch.baseOffset })
   })
-  // A snapshot fetched from another leader may be ahead of the log.
-  if (latest !== undefined && log.endOffset < latest.offset) log.restartAt(latest.offset, latest.epoch)
+  if (latest !== undefined && isOlder(log, latest)) {
+    log.restartAt(latest.offset)
+    history.truncateFrom(latest.offset)
+  }
   checkEnd(options, directory, log)
   checkVoters(options, directory, history)
+  const epochs = log.epochs.map(({ epoch, startOffset }) => ({ epoch, offset: startOffset }))
   return { log: new LogState(log.startOffset, log.endOffset, epochs, snapshots.ids), history }
+}
+
+/**
+ * Whether a snapshot was fetched to take the place of the log, which it then did not, or not wholly: the log ends before it,
+ * or is of an earlier epoch, and the leader that the snapshot comes from has something else.
+ */
+function isOlder(log: MetadataLog, snapshot: SnapshotId): boolean {
+  const isEmpty = log.startOffset === log.endOffset
+  return log.endOffset < snapshot.offset || (!isEmpty && log.lastEpoch < snapshot.epoch)
 }
 
 function checkEnd(options: QuorumNodeOptions, directory: string, log: MetadataLog): void {
   const { endOffset } = log
-  const epochStart = log.lastEpochStart()
+  const epochStart = log.epochStartOnRecord
   if (endOffset < epochStart) {
     throw new MetadataLogError(
       `${directory}: the log ends at offset ${endOffset}, but an epoch began at ${epochStart}: records are lost`,

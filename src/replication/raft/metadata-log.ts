@@ -1,3 +1,4 @@
+import { EpochCache, type EpochEntry } from '../../log/epoch-cache.ts'
 import { type Disk, type DiskFile, diskErrorCode } from '../../platform/disk.ts'
 import type { Logger } from '../../platform/logger.ts'
 import { BatchView } from '../../protocol/records/batch.ts'
@@ -5,7 +6,6 @@ import { MAGIC_AT, RECORDS_AT } from '../../protocol/records/layout.ts'
 import { scanBatches } from './batches.ts'
 import { MetadataLogError } from './types.ts'
 
-const EPOCHS = 'leader-epoch-checkpoint'
 const PARTITION_METADATA = 'version: 0\ntopic_id: AAAAAAAAAAAAAAAAAAAAAQ'
 
 interface Segment {
@@ -42,8 +42,9 @@ export class MetadataLog {
   readonly #options: MetadataLogOptions
   #segments: Segment[] = []
   #active: DiskFile
+  readonly #epochs: EpochCache
   #endOffset: number
-  #lastEpoch = 0
+  #epochStartOnRecord = 0
   #failure: string | undefined
 
   private constructor(options: MetadataLogOptions, segments: Segment[], active: DiskFile) {
@@ -51,6 +52,9 @@ export class MetadataLog {
     this.#segments = segments
     this.#active = active
     this.#endOffset = segments.at(-1)!.baseOffset
+    const { disk, directory } = options
+    // Synced: whoever finds it relies on all being there that was before an epoch.
+    this.#epochs = new EpochCache(disk, directory, (on, path, bytes) => on.replaceFile(path, bytes))
   }
 
   /** Opens or makes the log. Only after `load` is its end known. */
@@ -82,7 +86,12 @@ export class MetadataLog {
 
   /** The epoch of the last batch, 0 for none. */
   get lastEpoch(): number {
-    return this.#lastEpoch
+    return this.#epochs.latest?.epoch ?? 0
+  }
+
+  /** Which epoch began where, ascending. */
+  get epochs(): readonly EpochEntry[] {
+    return this.#epochs.entries
   }
 
   get sizeBytes(): number {
@@ -94,18 +103,33 @@ export class MetadataLog {
    * was never acknowledged. All that is visited is on stable storage then. Damage before the end throws MetadataLogError.
    */
   load(fromOffset: number, visit: (batch: BatchView) => void): void {
+    const scanFrom = this.#loadEpochs(fromOffset)
     for (const [index, segment] of this.#segments.entries()) {
       const next = this.#segments[index + 1]
-      if (next !== undefined && next.baseOffset <= fromOffset) {
+      if (next !== undefined && next.baseOffset <= scanFrom) {
         this.#endOffset = next.baseOffset
         continue
       }
       this.#loadSegment(segment, next === undefined, (batch) => {
+        this.#epochs.assignInMemory(batch.partitionLeaderEpoch, batch.baseOffset)
         if (batch.lastOffset >= fromOffset) visit(batch)
       })
     }
     // What is found may be a write that the process before did not live to sync: from now on others rely on it.
     this.#active.syncNow()
+  }
+
+  /** Answers from where on the log has to be read to know all epochs: all of it, where the file does not say. */
+  #loadEpochs(fromOffset: number): number {
+    const { logger, directory } = this.#options
+    if (!this.#epochs.load())
+      logger.warn(`${directory}: the epochs on record make no sense: they are looked up in the log`)
+    const { earliest, latest } = this.#epochs
+    this.#epochStartOnRecord = latest?.startOffset ?? 0
+    const scanFrom = earliest !== undefined && earliest.startOffset <= this.startOffset ? fromOffset : this.startOffset
+    const first = this.#segments.findLast(({ baseOffset }) => baseOffset <= scanFrom) ?? this.#segments[0]!
+    this.#epochs.truncateFromEndInMemory(first.baseOffset)
+    return scanFrom
   }
 
   #loadSegment(segment: Segment, isLast: boolean, visit: (batch: BatchView) => void): void {
@@ -118,7 +142,6 @@ export class MetadataLog {
       }
       segment.firstTimestampMs ??= batch.maxTimestamp
       this.#endOffset = batch.nextOffset
-      this.#lastEpoch = batch.partitionLeaderEpoch
       visit(batch)
     }
     let positionBytes = 0
@@ -157,7 +180,7 @@ export class MetadataLog {
    */
   async append(batch: Buffer, batchView: { nextOffset: number; epoch: number; timestampMs: number }): Promise<void> {
     if (this.#failure !== undefined) throw new MetadataLogError(this.#failure)
-    if (batchView.epoch > this.#lastEpoch) this.#noteEpoch(batchView.epoch)
+    if (this.#epochs.isUnsaved || batchView.epoch !== this.#epochs.latest?.epoch) this.#noteEpoch(batchView.epoch)
     const segment = this.#segmentFor(batch.length, batchView.timestampMs)
     try {
       await this.#active.write([batch], segment.sizeBytes)
@@ -175,7 +198,6 @@ export class MetadataLog {
     segment.sizeBytes += batch.length
     segment.firstTimestampMs ??= batchView.timestampMs
     this.#endOffset = batchView.nextOffset
-    this.#lastEpoch = batchView.epoch
   }
 
   #cutBack(segment: Segment, error: unknown): MetadataLogError {
@@ -246,6 +268,8 @@ export class MetadataLog {
   truncate(offset: number): void {
     const { disk, directory } = this.#options
     try {
+      // First: no epoch may be on record past the end of the log.
+      this.#epochs.truncateFromEnd(offset)
       while (this.#segments.length > 1 && this.#segments.at(-1)!.baseOffset >= offset) {
         this.#active.close()
         removeSegment(disk, this.#segments.pop()!)
@@ -253,11 +277,9 @@ export class MetadataLog {
       }
       const segment = this.#segments.at(-1)!
       let keptBytes = 0
-      let epoch = 0
       scanBatches(this.#active, 0, (batch) => {
         if (batch.nextOffset > offset) return false
         keptBytes += batch.sizeBytes
-        epoch = batch.partitionLeaderEpoch
         return true
       })
       this.#active.truncate(keptBytes)
@@ -267,16 +289,9 @@ export class MetadataLog {
       segment.places = segment.places.filter((place) => place.offset < offset)
       if (keptBytes === 0) segment.firstTimestampMs = undefined
       this.#endOffset = offset
-      this.#lastEpoch = keptBytes > 0 ? epoch : this.#epochBefore(offset)
-      this.#keepEpochs((line) => Number(line.split(' ')[1]) < offset)
     } catch (error) {
       throw new MetadataLogError(`${directory} could not be cut off at offset ${offset}: ${messageOf(error)}`)
     }
-  }
-
-  #epochBefore(offset: number): number {
-    const line = this.#epochLines().findLast((each) => Number(each.split(' ')[1]) < offset)
-    return Number(line?.split(' ')[0] ?? 0)
   }
 
   /** Removes the segments that lie wholly before `offset`; the one being written stays. */
@@ -284,51 +299,46 @@ export class MetadataLog {
     while (this.#segments.length > 1 && this.#segments[1]!.baseOffset <= offset) {
       removeSegment(this.#options.disk, this.#segments.shift()!)
     }
+    try {
+      this.#epochs.truncateFromStart(this.startOffset)
+    } catch (error) {
+      // It is tried again with the next append: until then the file tells of epochs that nobody asks for.
+      if (diskErrorCode(error) === undefined) throw error
+    }
   }
 
-  /** Drops everything: the log goes on at `offset`, up to where a snapshot has the state. */
-  restartAt(offset: number, epoch: number): void {
+  /**
+   * Drops everything: the log goes on at `offset`, up to where a snapshot has the state. After a crash meanwhile there is
+   * less of it, or no epoch on record, and the snapshot says that it has to begin anew.
+   */
+  restartAt(offset: number): void {
     const { disk, directory } = this.#options
+    this.#epochs.clear()
+    this.#epochStartOnRecord = 0
     this.#active.close()
-    for (const segment of this.#segments) removeSegment(disk, segment)
+    // From the end: what is left has no gap, and begins where it did.
+    for (const segment of this.#segments.reverse()) removeSegment(disk, segment)
     this.#segments = [makeSegment(disk, directory, offset)]
     this.#active = disk.open(this.#segments[0]!.path, 'write')
     this.#endOffset = offset
-    this.#lastEpoch = epoch
   }
 
   /** Notes that an epoch begins with what is about to be written, in the file that Apache Kafka keeps for it. */
   #noteEpoch(epoch: number): void {
     try {
-      this.#keepEpochs((line) => Number(line.split(' ')[0]) < epoch, `${epoch} ${this.#endOffset}`)
+      this.#epochs.assignInMemory(epoch, this.#endOffset)
+      this.#epochs.save()
     } catch (error) {
       throw new MetadataLogError(`the epochs in ${this.#options.directory} could not be written: ${messageOf(error)}`)
     }
   }
 
-  #keepEpochs(isKept: (line: string) => boolean, ...added: string[]): void {
-    const { disk, directory } = this.#options
-    const entries = [...this.#epochLines().filter(isKept), ...added]
-    const text = `0\n${entries.length}\n${entries.map((line) => `${line}\n`).join('')}`
-    disk.replaceFile(`${directory}/${EPOCHS}`, Buffer.from(text))
-  }
-
   /**
-   * Where the newest epoch began that is on record, 0 for none. All that was before it was on stable storage: a log that
-   * ends earlier has lost records.
+   * Where the newest epoch began that was on record at start, 0 for none. All that was before it was on stable storage: a log
+   * that ends earlier has lost records.
    */
-  lastEpochStart(): number {
-    return Number(this.#epochLines().at(-1)?.split(' ')[1] ?? 0)
-  }
-
-  #epochLines(): string[] {
-    const { disk, directory } = this.#options
-    const path = `${directory}/${EPOCHS}`
-    const text = disk.exists(path) ? disk.readFile(path).toString('latin1') : ''
-    return text
-      .split('\n')
-      .slice(2)
-      .filter((line) => /^\d+ \d+$/.test(line))
+  get epochStartOnRecord(): number {
+    return this.#epochStartOnRecord
   }
 
   close(): void {

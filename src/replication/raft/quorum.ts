@@ -295,7 +295,7 @@ export class Quorum<R = unknown> {
         this.#snapshots.receive(effect.snapshot, effect.positionBytes, effect.bytes, effect.isLast)
         return
       case 'restart':
-        this.#log.restartAt(effect.snapshot.offset, effect.snapshot.epoch)
+        this.#log.restartAt(effect.snapshot.offset)
         this.#loadSnapshot(effect.snapshot, true)
         return
       case 'send':
