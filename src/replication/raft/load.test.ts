@@ -124,9 +124,10 @@ test('a log that has lost what was on stable storage before an epoch began is re
 })
 
 test('epochs are forgotten with the segments that they wrote', async () => {
-  const { disk, files } = opened(MANY_SEGMENTS)
+  const { disk, files, snapshots } = opened(MANY_SEGMENTS)
   await append(files, 1, 20)
   await append(files, 2, 40)
+  await snapshots.write({ offset: 36, epoch: 2 }, [], 0, new VoterHistory(new VoterSet([])))
   await append(files, 3, 60)
   files.removeBefore(36)
   expect(files.epochs[0]).toEqual({ epoch: 2, startOffset: files.startOffset })
