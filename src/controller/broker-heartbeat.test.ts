@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { fenceStaleBroker, heartbeat, heartbeatDirectories } from './broker-heartbeat.ts'
-import { brokersOf, heartbeatOf, registrationOf, SESSION_MS } from './brokers.testkit.ts'
+import { brokersOf, heartbeatOf, idOf, registrationOf, SESSION_MS } from './brokers.testkit.ts'
 import { apply, directoryOf, type TestCluster } from './partitions.testkit.ts'
 import { type RegistrationContext, registerBroker } from './register-broker.ts'
 import { Refusal } from './result.ts'
@@ -199,6 +199,23 @@ describe('sessions', () => {
     expect(sessions.isValid(1, 100, 2000 + SESSION_MS)).toBe(true)
     sessions.disconnected(1, 7, 3000, graceMs)
     expect(sessions.isValid(1, 100, 2000 + SESSION_MS)).toBe(true)
+  })
+
+  it('one that was told that it may go has ended with its connection, and may be started again', () => {
+    const context = brokersOf()
+    const again = registrationOf(2, { incarnationId: idOf('second of 2') })
+    const register = () => registerBroker(context, again, 4, false)
+    const end = () => context.sessions.disconnected(2, 7, 0, SESSION_MS)
+    expect(beat(context, 2, { wantShutDown: true })).toEqual(gone)
+    context.sessions.heardBy(2, 7)
+    // It may have something to finish as long as the connection stays.
+    expect(register).toThrow(expect.objectContaining({ error: 'DUPLICATE_BROKER_REGISTRATION' }))
+    expect(beat(context, 2)).toEqual(living)
+    end()
+    expect(register).toThrow(expect.objectContaining({ error: 'DUPLICATE_BROKER_REGISTRATION' }))
+    expect(beat(context, 2, { wantShutDown: true })).toEqual(gone)
+    end()
+    expect(register().response).toBe(1000)
   })
 
   it('nor has it more time than it had', () => {

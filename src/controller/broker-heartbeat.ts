@@ -79,6 +79,7 @@ export function heartbeat(context: HeartbeatContext, request: BrokerHeartbeatReq
   if (before !== after) tell(context, brokerId, phrases[after])
   const isFenced = after === 'fenced' || after === 'gone'
   sessions.reached(brokerId, currentMetadataOffset, isFenced)
+  if (after === 'gone') sessions.letGo(brokerId)
   if (after === 'shuttingDown') sessions.shutsDown(brokerId, nextOffset + records.length - 1)
   const isCaughtUp = currentMetadataOffset >= sessions.registrationOffset(brokerId)
   return { records, response: { isCaughtUp, isFenced, shouldShutDown: after === 'gone' } }

@@ -9,6 +9,8 @@ interface Session {
   heardMs: number
   /** By which it was last heard of; undefined for within this process, or by another controller. */
   connectionId: number | undefined
+  /** The broker was told that it may end. */
+  mayEnd: boolean
 }
 
 interface Progress {
@@ -41,8 +43,10 @@ export class BrokerSessions {
   /** A broker was heard of. Times are of the monotonic clock. */
   heard(brokerId: number, epoch: number, nowMs: number): void {
     const session = this.#sessions.get(brokerId)
-    if (session?.epoch === epoch) session.heardMs = nowMs
-    else this.#sessions.set(brokerId, { epoch, heardMs: nowMs, connectionId: undefined })
+    if (session?.epoch === epoch) {
+      session.heardMs = nowMs
+      session.mayEnd = false
+    } else this.#sessions.set(brokerId, { epoch, heardMs: nowMs, connectionId: undefined, mayEnd: false })
   }
 
   /** By which connection it was heard of just now. */
@@ -51,14 +55,22 @@ export class BrokerSessions {
     if (session !== undefined) session.connectionId = connectionId
   }
 
+  /** The broker, which has been fenced, is told that it may end. */
+  letGo(brokerId: number): void {
+    const session = this.#sessions.get(brokerId)
+    if (session !== undefined) session.mayEnd = true
+  }
+
   /**
    * A connection by which heartbeats came has ended, as all of them do when a process dies: if the broker was not heard of by
-   * another one since, it has `graceMs` left to be, for it may live.
+   * another one since, it has `graceMs` left to be, for it may live. One that was told that it may end has ended: who
+   * starts it again is not to wait for a session that nobody needs.
    */
   disconnected(brokerId: number, connectionId: number, nowMs: number, graceMs: number): void {
     const session = this.#sessions.get(brokerId)
     if (session?.connectionId !== connectionId) return
-    session.heardMs = Math.min(session.heardMs, nowMs - this.#timeoutMs + graceMs)
+    if (session.mayEnd) this.#sessions.delete(brokerId)
+    else session.heardMs = Math.min(session.heardMs, nowMs - this.#timeoutMs + graceMs)
   }
 
   /** Whether the broker was heard of in this epoch, no longer ago than a session lasts. */
