@@ -24,7 +24,10 @@ export function publishersOf(services: Services): MetadataPublisher[] {
     {
       onMetadataChange: ({ brokersChanged, configsChanged }) => {
         services.brokerLinks.brokersChanged(brokersChanged)
-        if (brokersChanged.size > 0) services.fetchers.brokersChanged()
+        if (brokersChanged.size > 0) {
+          services.fetchers.brokersChanged()
+          replicas.brokersChanged()
+        }
         if (configsChanged.length > 0) services.fetchers.settingsChanged()
       },
     },

@@ -30,6 +30,12 @@ export class FollowerProgress {
     this.lastCaughtUpMs = nowMs
   }
 
+  /** It is not caught up before it fetches again, whenever it was. */
+  fellBehind(): void {
+    this.lastCaughtUpMs = NEVER_MS
+    this.#lastFetchMs = NEVER_MS
+  }
+
   /** It asked for what is at `offset`, and so has all before it, while the leader's log ended at `leaderEndOffset`. */
   fetched(offset: number, logStartOffset: number, brokerEpoch: number, leaderEndOffset: number, nowMs: number): void {
     if (offset >= leaderEndOffset) this.lastCaughtUpMs = Math.max(this.lastCaughtUpMs, nowMs)

@@ -31,6 +31,8 @@ export interface LedPartition {
   readonly state: PartitionState
   /** The controller has made these the in-sync replicas. */
   isrChanged(isr: readonly number[], partitionEpoch: number): void
+  /** The controller has refused to change them. */
+  isrKept(): void
 }
 
 /** What a follower says of itself when it fetches. */
@@ -99,14 +101,15 @@ export class LeaderState {
     return this.#partition.state.isr.length + (this.#pending !== undefined && this.#pending.added >= 0 ? 1 : 0)
   }
 
-  /** To be called when the state of the partition is another one. */
-  update(isNewEpoch: boolean): void {
+  /** To be called when the state of the partition is another one. `isrBefore`: who was in sync in the one before. */
+  update(isNewEpoch: boolean, isrBefore: readonly number[]): void {
     const { log, state } = this.#partition
     // Where the metadata say what an answer has said, what has been asked for since is under way all the same.
     if (isNewEpoch || this.#pending?.change.partitionEpoch !== state.partitionEpoch) this.#pending = undefined
     const isFirst = this.epochStartOffset === -1
     const nowMs = this.#leadership.time.monotonicMs()
     this.#assign(state.replicas)
+    this.#forgetRemoved(isrBefore)
     if (!isNewEpoch) return
     // What is on its way to the disk is of an earlier epoch.
     this.epochStartOffset = log.nextOffset
@@ -116,6 +119,12 @@ export class LeaderState {
       if (!isFirst) follower.restart(this.epochStartOffset, isInSync, nowMs)
       else if (isInSync) follower.assumeCaughtUp(nowMs)
     }
+  }
+
+  /** Nothing waits for a replica that the controller took out of those in sync, but its next fetch: its disk may be lost. */
+  #forgetRemoved(isrBefore: readonly number[]): void {
+    const { isr } = this.#partition.state
+    for (const id of isrBefore) if (!isr.includes(id)) this.follower(id)?.fellBehind()
   }
 
   #assign(replicas: readonly number[]): void {
@@ -155,6 +164,14 @@ export class LeaderState {
     follower.fetched(offset, logStartOffset, brokerEpoch, this.#partition.log.logEndOffset, nowMs)
     this.#expand(follower)
     return undefined
+  }
+
+  /**
+   * Brokers are not what they were: one that had caught up before it was let in again need not fetch once more, for which it
+   * would wait as long as nothing is written.
+   */
+  brokersChanged(brokerIds: ReadonlySet<number>): void {
+    for (const follower of this.#followers) if (brokerIds.has(follower.brokerId)) this.#expand(follower)
   }
 
   /** Moves the high watermark as far as those in sync are. Answers whether it moved. */
@@ -244,8 +261,11 @@ export class LeaderState {
       if (leaderEpoch !== state.leaderEpoch || partitionEpoch < state.partitionEpoch) return
       this.#pending = undefined
       this.#partition.isrChanged(isr, partitionEpoch)
+      // Others may have caught up meanwhile.
+      for (const follower of this.#followers) this.#expand(follower)
     } else if (NOT_DONE.has(error)) {
       this.#pending = undefined
+      this.#partition.isrKept()
     } else if (!OUT_OF_DATE.has(error)) {
       this.#leadership.time.after(RETRY_MS, () => {
         if (this.#pending === pending) this.#submit(pending)

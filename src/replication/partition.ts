@@ -161,21 +161,21 @@ export class Partition implements LedPartition {
   update(state: PartitionState): void {
     // What the controller has answered may be ahead of the metadata log here.
     if (state.partitionEpoch < this.#state.partitionEpoch) return
-    const isNewEpoch = state.leaderEpoch !== this.#state.leaderEpoch
+    const { leaderEpoch, isr } = this.#state
     this.#state = state
-    this.#begin(isNewEpoch)
+    this.#begin(state.leaderEpoch !== leaderEpoch, isr)
     this.wakeAll()
   }
 
   /** A new leader notes where its epoch starts; alone in sync, everything it has is committed. */
-  #begin(isNewEpoch: boolean): void {
+  #begin(isNewEpoch: boolean, isrBefore: readonly number[] = []): void {
     if (!this.isLeader) this.#endLeading(errors.NOT_LEADER_OR_FOLLOWER)
     else if (this.log.offline !== undefined) this.#endLeading(errors.KAFKA_STORAGE_ERROR)
     else {
       const isNewLeader = this.#leading === undefined
       if (isNewLeader) this.#waits.forgetAppends()
       this.#leading ??= new LeaderState(this.#context, this)
-      this.#leading.update(isNewLeader || isNewEpoch)
+      this.#leading.update(isNewLeader || isNewEpoch, isrBefore)
       this.#advance(this.#leading)
       this.#deletions.reached(this.#leading.lowWatermark)
     }
@@ -266,7 +266,10 @@ export class Partition implements LedPartition {
       this.#handOverAfter(error, leading)
       throw error
     }
-    if (!info.duplicate && this.#leading === leading) this.#written(info, leading)
+    if (this.#leading === leading) {
+      if (info.duplicate) this.#advance(leading)
+      else this.#written(info, leading)
+    }
     // Whoever may read only what is decided has more to read now than the marker itself.
     if (transaction?.markerVersion !== undefined) this.wakeAll()
     if (acks === -1 && leading.isReplicated) await this.#replicated(info, leading, timeoutMs)
@@ -345,9 +348,28 @@ export class Partition implements LedPartition {
     if (this.#leading !== undefined) this.#advance(this.#leading)
   }
 
+  /** The controller has refused a request of this leader: whoever was about to join is not. */
+  isrKept(): void {
+    this.checkHighWatermark()
+  }
+
+  /** Asks for those who may join the in-sync replicas now to be among them. */
+  brokersChanged(brokerIds: ReadonlySet<number>): void {
+    this.#leading?.brokersChanged(brokerIds)
+  }
+
   /** Asks for those who do not keep up to be taken out of those in sync. */
   checkInSync(): void {
     this.#leading?.shrink()
+    this.checkHighWatermark()
+  }
+
+  /**
+   * To be called when what is known of other brokers, the settings or the time have changed: what the high watermark waits
+   * for may not come any more, and producers that wait for it do not send what would make the leader look again.
+   */
+  checkHighWatermark(): void {
+    if (this.#leading !== undefined) this.#advance(this.#leading)
   }
 
   /**

@@ -256,6 +256,12 @@ export class ReplicaManager {
     })
   }
 
+  /** These brokers have come, gone, or may be in sync from now on. */
+  brokersChanged(brokerIds: ReadonlySet<number>): void {
+    if (this.#isStopping) return
+    for (const partition of this.#leadingOthers) partition.brokersChanged(brokerIds)
+  }
+
   /** `error`: what is told to whoever waits for something of it. */
   #remove(state: PartitionState, error: KafkaError): void {
     const { topic, topicId, partition } = state
@@ -293,8 +299,14 @@ export class ReplicaManager {
       for (const partition of partitions.values()) {
         partition.minInsyncReplicas = config.minInsyncReplicas
         if (partition.log.offline === undefined) partition.log.updateConfig(config.log)
+        partition.checkHighWatermark()
       }
     }
+  }
+
+  /** What the metadata say of brokers has changed: followers may be waited for no more. */
+  brokersChanged(): void {
+    for (const partition of this.#leadingOthers) partition.checkHighWatermark()
   }
 
   /**
