@@ -51,6 +51,14 @@ describe('placePartitions', () => {
     expect(() => place(brokers, 1, 3)).toThrow('because only 2 broker(s) are registered or some brokers have all')
   })
 
+  test('passes over a broker that shuts down, but not one that has gone and may come back', () => {
+    const going = [{ id: 1 }, { id: 2, inControlledShutdown: true }, { id: 3 }]
+    for (const replicas of place(going, 20, 2)) expect(replicas).not.toContain(2)
+    expect(() => place(going, 1, 3)).toThrow('because only 2 broker(s) are registered')
+    const gone = [{ id: 1 }, { id: 2, inControlledShutdown: true, fenced: true }]
+    for (const replicas of place(gone, 20, 2)) expect(replicas).toEqual([1, 2])
+  })
+
   test('needs a broker that lives, and as many as there shall be replicas', () => {
     expect(() => place([{ id: 1, fenced: true }], 1, 1)).toThrow('All brokers are currently fenced')
     expect(() => place([{ id: 1 }], 1, 2)).toThrow('because only 1 broker(s) are registered')

@@ -116,7 +116,9 @@ export class StripedPlacer {
   }
 }
 
-/** Not one all of whose directories are cordoned (KIP-1066). */
-function takesReplicas({ directories, cordonedDirectories: cordoned }: BrokerImage): boolean {
+/** Not one that is shutting down, until it has gone; nor one all of whose directories are cordoned (KIP-1066). */
+function takesReplicas(broker: BrokerImage): boolean {
+  const { fenced, inControlledShutdown, directories, cordonedDirectories: cordoned } = broker
+  if (inControlledShutdown && !fenced) return false
   return directories.length === 0 || cordoned === null || directories.some((id) => !cordoned.includes(id))
 }

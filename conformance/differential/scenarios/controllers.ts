@@ -207,6 +207,35 @@ export const controllerScenarios: readonly Scenario[] = [
     },
   },
   {
+    title: 'who gets new partitions, while a broker shuts down',
+    api: 'BrokerHeartbeat',
+    listener: 'controller',
+    run: async (probe, version, name) => {
+      const controller = probe.toController()
+      const brokerEpoch = await register(probe, name)
+      const send = (change: Body) => controller.send('BrokerHeartbeat', version, beat(brokerEpoch, change))
+      await send({})
+      const assignments = [{ partitionIndex: 0, brokerIds: [BROKER_ID] }]
+      const topic = { name, numPartitions: -1, replicationFactor: -1, assignments }
+      const created = await probe.quietly('CreateTopics', 7, { topics: [topic], timeoutMs: 10_000 })
+      probe.learn(created.topics[0].topicId, '<topic id>')
+      await untilLeader(probe, name, true)
+      const place = async (replicationFactor: number, note: string) => {
+        const topics = [{ name: `${name}-more`, numPartitions: 10, replicationFactor }]
+        await controller.send('CreateTopics', 6, { topics, timeoutMs: 10_000, validateOnly: true }, note)
+      }
+      await place(2, 'while it lives')
+      await send({ wantShutDown: true })
+      await place(2, 'while it shuts down')
+      await place(1, 'while it shuts down')
+      await shutDown(controller, version, brokerEpoch)
+      await place(2, 'when it has gone')
+      await place(1, 'when it has gone')
+      await probe.send('DeleteTopics', 5, { topicNames: [name], timeoutMs: 10_000 })
+      await unregister(probe)
+    },
+  },
+  {
     title: 'blocks of producer ids',
     api: 'AllocateProducerIds',
     listener: 'controller',
