@@ -24,10 +24,7 @@ export function publishersOf(services: Services): MetadataPublisher[] {
     {
       onMetadataChange: ({ brokersChanged, configsChanged }) => {
         services.brokerLinks.brokersChanged(brokersChanged)
-        if (brokersChanged.size > 0) {
-          services.fetchers.brokersChanged()
-          replicas.brokersChanged()
-        }
+        if (brokersChanged.size > 0) services.fetchers.brokersChanged()
         if (configsChanged.length > 0) services.fetchers.settingsChanged()
       },
     },

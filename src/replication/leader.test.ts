@@ -85,7 +85,7 @@ describe('the high watermark', () => {
       'its broker is fenced',
       ({ brokers, partition }) => {
         brokers.get(3)!.fenced = true
-        partition.checkHighWatermark()
+        partition.brokersChanged(new Set([3]))
       },
     ],
     [
@@ -274,6 +274,28 @@ describe('followers', () => {
     led = new LedPartitionHarness({ isr: [1, 2] })
     led.partition.fetchedBy({ brokerId: 3, brokerEpoch: 104, offset: 0, logStartOffset: 0 })
     expect(led.changes.asked).toEqual([])
+  })
+
+  it('join as soon as their broker may, without another fetch', () => {
+    led = new LedPartitionHarness({ isr: [1] })
+    for (const id of [2, 3]) led.brokers.get(id)!.fenced = true
+    for (const id of [2, 3]) led.fetch(id)
+    expect(led.changes.isrs).toEqual([])
+    for (const id of [2, 3]) led.brokers.get(id)!.fenced = false
+    led.partition.brokersChanged(new Set([3]))
+    led.partition.brokersChanged(new Set([2]))
+    expect(led.changes.isrs).toEqual([[1, 3]])
+    led.changes.answer()
+    expect(led.changes.isrs).toEqual([[1, 3, 2]])
+  })
+
+  it('that were taken out of those in sync have to fetch, though their broker lives: their disk may be lost', () => {
+    for (const id of [2, 3]) led.fetch(id)
+    led.update({ isr: [1, 2] })
+    led.partition.brokersChanged(new Set([2, 3]))
+    expect(led.changes.isrs).toEqual([])
+    led.fetch(3)
+    expect(led.changes.isrs).toEqual([[1, 2, 3]])
   })
 
   it('do not join before they have something of the epoch of the leader', async () => {

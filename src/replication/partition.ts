@@ -353,9 +353,10 @@ export class Partition implements LedPartition {
     this.checkHighWatermark()
   }
 
-  /** Asks for those who may join the in-sync replicas now to be among them. */
+  /** Asks for those who may join the in-sync replicas now to be among them; waits for those no more who may not. */
   brokersChanged(brokerIds: ReadonlySet<number>): void {
     this.#leading?.brokersChanged(brokerIds)
+    this.checkHighWatermark()
   }
 
   /** Asks for those who do not keep up to be taken out of those in sync. */

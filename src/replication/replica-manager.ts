@@ -256,7 +256,7 @@ export class ReplicaManager {
     })
   }
 
-  /** These brokers have come, gone, or may be in sync from now on. */
+  /** What the metadata say of these brokers has changed: followers may join those in sync, or be waited for no more. */
   brokersChanged(brokerIds: ReadonlySet<number>): void {
     if (this.#isStopping) return
     for (const partition of this.#leadingOthers) partition.brokersChanged(brokerIds)
@@ -302,11 +302,6 @@ export class ReplicaManager {
         partition.checkHighWatermark()
       }
     }
-  }
-
-  /** What the metadata say of brokers has changed: followers may be waited for no more. */
-  brokersChanged(): void {
-    for (const partition of this.#leadingOthers) partition.checkHighWatermark()
   }
 
   /**
