@@ -30,6 +30,11 @@ export class FollowerProgress {
     this.lastCaughtUpMs = nowMs
   }
 
+  /** Whether it has fetched since it was known not to be in sync. */
+  get hasFetched(): boolean {
+    return this.#lastFetchMs !== NEVER_MS
+  }
+
   /** It is not caught up before it fetches again, whenever it was. */
   fellBehind(): void {
     this.lastCaughtUpMs = NEVER_MS

@@ -171,7 +171,12 @@ export class LeaderState {
    * would wait as long as nothing is written.
    */
   brokersChanged(brokerIds: ReadonlySet<number>): void {
-    for (const follower of this.#followers) if (brokerIds.has(follower.brokerId)) this.#expand(follower)
+    for (const follower of this.#followers) if (brokerIds.has(follower.brokerId)) this.#expandUnasked(follower)
+  }
+
+  /** One that was taken out of those in sync may have lost its log: it has to fetch before it joins. */
+  #expandUnasked(follower: FollowerProgress): void {
+    if (follower.hasFetched) this.#expand(follower)
   }
 
   /** Moves the high watermark as far as those in sync are. Answers whether it moved. */
@@ -262,7 +267,7 @@ export class LeaderState {
       this.#pending = undefined
       this.#partition.isrChanged(isr, partitionEpoch)
       // Others may have caught up meanwhile.
-      for (const follower of this.#followers) this.#expand(follower)
+      for (const follower of this.#followers) this.#expandUnasked(follower)
     } else if (NOT_DONE.has(error)) {
       this.#pending = undefined
       this.#partition.isrKept()
