@@ -7,6 +7,7 @@ const [A, B, C, D] = [512, 513, 514, 515] as const
 /** More than any offset that there is: whoever says so has caught up. */
 const CAUGHT_UP = 2 ** 40
 const UNKNOWN_ID = 'T8ieC9GbRMy7po1nB9IrzQ'
+const DUPLICATE_BROKER_REGISTRATION = 101
 
 /** An id that nobody else has; the same for both brokers. */
 function idOf(text: string): string {
@@ -31,6 +32,7 @@ class Brokers {
   readonly #name: string
   readonly #topics: string[] = []
   readonly #fenced = new Set<number>()
+  readonly #silent = new Set<number>()
 
   private constructor(probe: Probe, name: string) {
     this.#probe = probe
@@ -40,19 +42,47 @@ class Brokers {
 
   static async join(probe: Probe, name: string): Promise<Brokers> {
     const brokers = new Brokers(probe, name)
-    const { clusterId } = await probe.quietly('DescribeCluster', 0, {})
     for (const brokerId of [A, B, C, D]) {
-      const listeners = [{ name: 'PLAINTEXT', host: `host-${brokerId}.example`, port: 9, securityProtocol: 0 }]
-      const logDirs = [brokers.directory(brokerId, 0), brokers.directory(brokerId, 1)]
-      const incarnationId = idOf(`${name} ${brokerId}`)
-      const answer = await brokers.controller.quietly('BrokerRegistration', newest('BrokerRegistration'), {
-        ...{ brokerId, clusterId, incarnationId, listeners, features, rack: null, logDirs },
-      })
-      if (answer.errorCode !== 0) throw new Error(`registration of ${brokerId}: error ${answer.errorCode}`)
-      brokers.epochs.set(brokerId, answer.brokerEpoch)
+      const errorCode = await brokers.#register(brokerId, newest('BrokerRegistration'), name)
+      if (errorCode !== 0) throw new Error(`registration of ${brokerId}: error ${errorCode}`)
     }
     await brokers.beat()
     return brokers
+  }
+
+  async #register(brokerId: number, version: number, life: string, previousBrokerEpoch = -1): Promise<number> {
+    const { clusterId } = await this.#probe.quietly('DescribeCluster', 0, {})
+    const listeners = [{ name: 'PLAINTEXT', host: `host-${brokerId}.example`, port: 9, securityProtocol: 0 }]
+    const logDirs = [this.directory(brokerId, 0), this.directory(brokerId, 1)]
+    const incarnationId = idOf(`${life} ${brokerId}`)
+    const answer = await this.controller.quietly('BrokerRegistration', version, {
+      ...{ brokerId, clusterId, incarnationId, listeners, features, rack: null, logDirs, previousBrokerEpoch },
+    })
+    if (answer.errorCode === 0) this.epochs.set(brokerId, answer.brokerEpoch)
+    return answer.errorCode
+  }
+
+  /** Nothing is heard of these any more, until they are registered again. */
+  silence(...ids: readonly number[]): void {
+    for (const id of ids) this.#silent.add(id)
+  }
+
+  /** A silent broker is started again when its session is over, and stays fenced. */
+  async restart(brokerId: number, version: number, isClean: boolean): Promise<void> {
+    const previousEpoch = isClean ? this.epochs.get(brokerId) : -1
+    for (let attempt = 0; attempt < 1500; attempt++) {
+      await this.beat()
+      const errorCode = await this.#register(brokerId, version, `${this.#name} again`, previousEpoch)
+      if (errorCode === 0) {
+        this.#fenced.add(brokerId)
+        this.#silent.delete(brokerId)
+        return
+      }
+      if (errorCode !== DUPLICATE_BROKER_REGISTRATION)
+        throw new Error(`registration of ${brokerId}: error ${errorCode}`)
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+    throw new Error(`broker ${brokerId} is never taken for dead`)
   }
 
   directory(brokerId: number, index: number): string {
@@ -62,6 +92,7 @@ class Brokers {
   /** Nobody is silent for so long that it would be fenced. */
   async beat(): Promise<void> {
     for (const [brokerId, brokerEpoch] of this.epochs) {
+      if (this.#silent.has(brokerId)) continue
       const wishes = { wantFence: this.#fenced.has(brokerId), wantShutDown: false }
       const body = { brokerId, brokerEpoch, currentMetadataOffset: CAUGHT_UP, ...wishes }
       await this.controller.quietly('BrokerHeartbeat', 1, body)
@@ -298,6 +329,81 @@ export const partitionScenarios: readonly Scenario[] = [
       await brokers.look()
       await assign(brokers.directory(A, 0), [0, 1])
       await brokers.look()
+    }),
+  },
+  {
+    title: 'what becomes of partitions when brokers and their directories go',
+    api: 'BrokerHeartbeat',
+    listener: 'controller',
+    from: 1,
+    run: onBrokers(async (brokers, version, probe) => {
+      const replicas = [
+        [A, B],
+        [B, C],
+        [C, A],
+        [B, D],
+        [D, B],
+      ]
+      const { topicId } = await brokers.topic('', replicas, { 'min.insync.replicas': '2' })
+      const heartbeat = (brokerId: number, change: Body) => {
+        const wishes = { wantFence: false, wantShutDown: false, currentMetadataOffset: CAUGHT_UP }
+        const body = { brokerId, brokerEpoch: brokers.epochs.get(brokerId), ...wishes, ...change }
+        return brokers.controller.send('BrokerHeartbeat', version, body)
+      }
+      const directories = [0, 1].map((index) => ({
+        id: brokers.directory(B, index),
+        topics: [
+          { topicId, partitions: replicas.flatMap((_, at) => (at % 2 === index ? { partitionIndex: at } : [])) },
+        ],
+      }))
+      const of = { brokerId: B, brokerEpoch: brokers.epochs.get(B) }
+      await brokers.ask('AssignReplicasToDirs', 0, { ...of, directories: [directories[0]] })
+      await heartbeat(B, { offlineLogDirs: [brokers.directory(B, 1)] })
+      await brokers.look()
+      await brokers.ask('AssignReplicasToDirs', 0, { ...of, directories: [directories[1]] })
+      await brokers.look()
+      await heartbeat(A, { wantShutDown: true })
+      brokers.silence(A)
+      await brokers.look()
+      await heartbeat(B, { offlineLogDirs: [brokers.directory(B, 0), brokers.directory(B, 1)] })
+      await brokers.look()
+      await probe.send('UnregisterBroker', 0, { brokerId: C })
+      brokers.epochs.delete(C)
+      await brokers.look()
+      await brokers.fence(D)
+      await brokers.look()
+      brokers.keepTopics()
+    }),
+  },
+  {
+    title: 'who may lead after a start that follows no shutdown',
+    api: 'BrokerRegistration',
+    listener: 'controller',
+    from: newest('BrokerRegistration'),
+    run: onBrokers(async (brokers, version) => {
+      await brokers.topic(
+        '',
+        [
+          [A, B],
+          [A, C],
+          [D, C],
+          [D, B],
+        ],
+        { 'min.insync.replicas': '2' },
+      )
+      await brokers.fence(C, B)
+      await brokers.look()
+      brokers.silence(A, D)
+      await brokers.restart(A, version, false)
+      await brokers.restart(D, version, true)
+      await brokers.look()
+      await brokers.unfence(A)
+      await brokers.look()
+      await brokers.unfence(D)
+      await brokers.look()
+      await brokers.unfence(B, C)
+      await brokers.look()
+      brokers.keepTopics()
     }),
   },
   {
