@@ -80,8 +80,8 @@ test('a broker with the id of another that lives', async () => {
 test('a broker with the directory id of another', async () => {
   const node = cluster.node(4)
   const own = readFileSync(meta(node), 'utf8')
-  const foreign = /directory\.id=.*/.exec(readFileSync(meta(cluster.node(2)), 'utf8'))![0]
-  writeFileSync(meta(node), own.replace(/directory\.id=.*/, foreign))
+  const foreign = cluster.node(2).formattedDirectoryId
+  writeFileSync(meta(node), own.replace(/directory\.id=.*/, `directory.id=${foreign}`))
   expect(await refusal(node)).toMatch(/^ottla: The cluster does not accept broker 4: INVALID_REGISTRATION/)
   writeFileSync(meta(node), own)
   await expectUnharmed()
@@ -106,7 +106,7 @@ test('a voter whose disk was wiped, formatted or not', async () => {
 
   // With a new directory id it is not the voter that it was: it follows, and has no vote (KIP-853).
   await node.format(cluster.clusterId, false)
-  const directoryId = /directory\.id=(.*)/.exec(readFileSync(meta(node), 'utf8'))![1]!
+  const directoryId = node.formattedDirectoryId
   await node.start()
   await cluster.admin.settled()
   const voters = await eventually('the new directory among the observers', PATIENCE_MS, async () => {

@@ -10,15 +10,18 @@ export const shortSessions: Readonly<Record<string, string>> = {
   'broker.heartbeat.interval.ms': '300',
 }
 
-/** Runs a story on a cluster and leaves nothing of it behind; failures tell the seed and what the nodes printed. */
-export async function withCluster(cluster: Cluster, story: () => Promise<void>): Promise<void> {
+/** Runs a story on a cluster; failures tell the seed and what the nodes printed. */
+export async function told(cluster: Cluster, story: () => Promise<void>): Promise<void> {
   try {
     await story()
   } catch (error) {
     throw new Error(`seed ${seed}\n${cluster.logs()}`, { cause: error })
-  } finally {
-    await cluster.destroy()
   }
+}
+
+/** As `told`, and nothing of the cluster is left behind. */
+export async function withCluster(cluster: Cluster, story: () => Promise<void>): Promise<void> {
+  await told(cluster, story).finally(() => cluster.destroy())
 }
 
 /** Waits until nothing of the topic is led by `node`, as others see it. */
@@ -29,20 +32,34 @@ export async function deposed(cluster: Cluster, { id }: ClusterNode, topic: stri
   })
 }
 
-/** Has each replica lead each partition in turn, with a load that goes on. */
-export async function leadInTurn(cluster: Cluster, load: Load): Promise<void> {
-  const { partitions } = await cluster.admin.settled([load.topic])
-  const assignment = [...partitions].sort((a, b) => a.partition - b.partition).map(({ replicas }) => replicas)
-  for (let turn = 1; turn <= assignment[0]!.length; turn++) {
-    const turned = assignment.map((replicas) => replicas.map((_, at) => replicas[(at + turn) % replicas.length]!))
-    await cluster.admin.reassign(load.topic, turned)
-    await cluster.admin.settled([load.topic])
+/** Has each replica lead each partition of some topics in turn, so many times; `progress` waits for what goes on meanwhile. */
+export async function leadInTurn(
+  cluster: Cluster,
+  topics: readonly string[],
+  progress: () => Promise<unknown>,
+  rounds = 1,
+): Promise<void> {
+  const { partitions } = await cluster.admin.settled(topics)
+  const replicasOf = (topic: string) =>
+    partitions
+      .filter((each) => each.topic === topic)
+      .sort((a, b) => a.partition - b.partition)
+      .map(({ replicas }) => replicas)
+  const count = partitions[0]!.replicas.length
+  for (let turn = 1; turn <= rounds * count; turn++) {
+    const turned = new Map(
+      topics.map((topic) => [topic, replicasOf(topic).map((ids) => ids.map((_, at) => ids[(at + turn) % count]!))]),
+    )
+    for (const [topic, assignment] of turned) await cluster.admin.reassign(topic, assignment)
+    await cluster.admin.settled(topics)
     await cluster.admin.electPreferred()
-    await eventually(`the preferred replicas of ${load.topic} lead`, PATIENCE_MS, async () => {
-      const view = await cluster.admin.view([load.topic])
-      return view.partitions.every(({ partition, leader }) => leader === turned[partition]![0]) || undefined
+    await eventually(`the preferred replicas of ${topics} lead`, PATIENCE_MS, async () => {
+      const view = await cluster.admin.view(topics)
+      const wrong = view.partitions.find(({ topic, partition, leader }) => leader !== turned.get(topic)![partition]![0])
+      if (wrong !== undefined) throw new Error(JSON.stringify(wrong))
+      return true
     })
-    await load.progress()
+    await progress()
   }
 }
 

@@ -59,52 +59,85 @@ interface ToolEvent {
   readonly value?: string
 }
 
-function eventsOf(daemon: Daemon): ToolEvent[] {
-  const lines = daemon.output('stdout').split('\n').slice(0, -1)
-  return lines.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line))
+/** Calls `listener` with each event that a verifiable client prints from now on. */
+function onEvent(daemon: Daemon, listener: (event: ToolEvent) => void): void {
+  daemon.onLine((line) => {
+    if (line.startsWith('{')) listener(JSON.parse(line))
+  })
 }
 
-function recordsIn(daemons: readonly Daemon[], name: string): Records {
-  const records: Records = new Map()
-  for (const daemon of daemons) {
-    for (const event of eventsOf(daemon)) {
-      if (event.name === name) note(records, event.partition, event.offset, event.value!)
-    }
+/** What a producer was acknowledged. */
+export class Acknowledged {
+  readonly records: Records = new Map()
+  private readonly counts: number[]
+
+  constructor(partitions: number) {
+    this.counts = new Array<number>(partitions).fill(0)
   }
-  return records
+
+  note(partition: unknown, offset: unknown, value: string): void {
+    note(this.records, partition, offset, value)
+    this.counts[Number(partition)]! += 1
+  }
+
+  /** Waits until more is acknowledged in every partition than now. */
+  async progress(who: string): Promise<void> {
+    const before = [...this.counts]
+    await eventually(`acknowledgements to ${who} in all partitions`, PATIENCE_MS, async () => {
+      const waiting = before.findIndex((count, partition) => this.counts[partition] === count)
+      if (waiting >= 0) throw new Error(`nothing in partition ${waiting}`)
+      return true
+    })
+  }
 }
 
 /** Apache Kafka's VerifiableProducer, with retries, which it has not by itself. */
 export class VerifiableProducer {
+  readonly topic: string
   private readonly daemon: Daemon
+  private readonly partitions: number
+  private readonly acked: Acknowledged
+  private readonly failed: ToolEvent[] = []
 
-  private constructor(daemon: Daemon) {
+  private constructor(daemon: Daemon, topic: string, partitions: number) {
     this.daemon = daemon
+    this.topic = topic
+    this.partitions = partitions
+    this.acked = new Acknowledged(partitions)
+    onEvent(daemon, (event) => {
+      if (event.name === 'producer_send_success') this.acked.note(event.partition, event.offset, event.value!)
+      else if (event.name === 'producer_send_error') this.failed.push(event)
+    })
   }
 
-  static async launch({ bootstrap }: Cluster, topic: string, perSecond: number): Promise<VerifiableProducer> {
+  static async launch(
+    { bootstrap }: Cluster,
+    topic: string,
+    partitions: number,
+    perSecond: number,
+  ): Promise<VerifiableProducer> {
     const file = join(freshDir('verifiable'), 'producer.properties')
-    writeFileSync(file, 'retries=2147483647\nenable.idempotence=true\nrequest.timeout.ms=5000\n')
+    const settings = ['retries=2147483647', 'enable.idempotence=true']
+    settings.push('request.timeout.ms=3000', 'delivery.timeout.ms=600000')
+    writeFileSync(file, `${settings.join('\n')}\n`)
     const args = ['--bootstrap-server', bootstrap, '--topic', topic, '--acks', '-1', '--command-config', file]
-    const daemon = await toolDaemon('kafka-verifiable-producer', [...args, '--throughput', String(perSecond)])
-    return new VerifiableProducer(daemon)
+    // Keys have records go to all partitions at all times.
+    args.push('--throughput', String(perSecond), '--repeating-keys', '100')
+    return new VerifiableProducer(await toolDaemon('kafka-verifiable-producer', args), topic, partitions)
   }
 
-  /** What was acknowledged. */
-  get acked(): Records {
-    return recordsIn([this.daemon], 'producer_send_success')
-  }
-
-  /** Waits until more is acknowledged than now. */
+  /** Waits until more is acknowledged in every partition than now. */
   async progress(): Promise<void> {
-    const before = this.acked.size
-    await eventually('acknowledgements', PATIENCE_MS, async () => this.acked.size > before || undefined)
+    await this.acked.progress('VerifiableProducer')
   }
 
-  async stop(): Promise<void> {
-    await this.daemon.end('SIGTERM', 60_000)
-    const failed = eventsOf(this.daemon).filter(({ name }) => name === 'producer_send_error')
-    expect(failed.slice(0, 3), this.daemon.output('stderr').slice(-2000)).toEqual([])
+  /** Ends it, and answers all records of the topic, in which everything is that was acknowledged. */
+  async finish(cluster: Cluster): Promise<Records> {
+    await this.daemon.end('SIGTERM', PATIENCE_MS)
+    expect(this.failed.slice(0, 3), this.daemon.output('stderr').slice(-2000)).toEqual([])
+    const records = await recordsOf(cluster, this.topic, this.partitions)
+    expectAmong('acknowledged to VerifiableProducer', this.acked.records, records)
+    return records
   }
 
   async kill(): Promise<void> {
@@ -114,10 +147,16 @@ export class VerifiableProducer {
 
 /** A group of Apache Kafka's VerifiableConsumers. */
 export class VerifiableGroup {
-  private readonly daemons: readonly Daemon[]
+  private readonly daemons: Daemon[]
+  private readonly seen: Records = new Map()
 
-  private constructor(daemons: readonly Daemon[]) {
+  private constructor(daemons: Daemon[]) {
     this.daemons = daemons
+    for (const daemon of daemons) {
+      onEvent(daemon, (event) => {
+        if (event.name === 'record_data') note(this.seen, event.partition, event.offset, event.value!)
+      })
+    }
   }
 
   static async launch(
@@ -129,21 +168,29 @@ export class VerifiableGroup {
     const args = ['--bootstrap-server', bootstrap, '--topic', topic, '--group-id', `${topic}-group`]
     args.push('--group-protocol', protocol, '--reset-policy', 'earliest', '--verbose')
     if (protocol === 'classic') args.push('--session-timeout', '6000')
-    const daemons: Daemon[] = []
-    while (daemons.length < members) daemons.push(await toolDaemon('kafka-verifiable-consumer', args))
-    return new VerifiableGroup(daemons)
+    const launching = Array.from({ length: members }, () => toolDaemon('kafka-verifiable-consumer', args))
+    return new VerifiableGroup(await Promise.all(launching))
   }
 
-  get seen(): Records {
-    return recordsIn(this.daemons, 'record_data')
+  /** Kills one member once it has consumed something; the others have to go on where it had committed. */
+  async killMember(): Promise<void> {
+    const victim = this.daemons[0]!
+    await eventually(
+      'a member with work',
+      PATIENCE_MS,
+      async () => victim.output().includes('record_data') || undefined,
+    )
+    await victim.end('SIGKILL', 10_000)
+    this.daemons.shift()
   }
 
   /** Waits until the members have seen all of `records`, and ends them. */
   async finish(records: Records): Promise<void> {
+    const waiting = new Set(records.keys())
     await eventually('everything consumed', PATIENCE_MS, async () => {
-      const { seen } = this
-      const missing = [...records.keys()].find((place) => !seen.has(place))
-      if (missing !== undefined) throw new Error(`${missing} has not been consumed; ${seen.size} of ${records.size}`)
+      for (const place of waiting) if (this.seen.has(place)) waiting.delete(place)
+      if (waiting.size > 0)
+        throw new Error(`${[...waiting][0]} has not been consumed; ${waiting.size} of ${records.size}`)
       return true
     })
     for (const daemon of this.daemons) {

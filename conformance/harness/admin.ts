@@ -169,7 +169,12 @@ export class Admin {
     })
     const failed = body.responses.flatMap(({ partitions }) => partitions).filter(({ errorCode }) => errorCode !== 0)
     if (body.errorCode !== 0 || failed.length > 0) throw new Error(`reassignment: ${JSON.stringify(body)}`)
-    await eventually(`reassignment of ${topic}`, PATIENCE_MS, async () => {
+    await this.reassigned()
+  }
+
+  /** Waits until no partition is being reassigned. */
+  async reassigned(): Promise<void> {
+    await eventually('the end of reassignments', PATIENCE_MS, async () => {
       const answer = await this.request(apis.ListPartitionReassignments, 0, { timeoutMs: 10_000, topics: null })
       return answer.errorCode === 0 && answer.topics.length === 0 ? true : undefined
     })

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Admin, PATIENCE_MS } from './admin.ts'
 import { clusterId as defaultClusterId } from './broker.ts'
@@ -19,6 +19,8 @@ export interface NodePlan {
   readonly kind?: NodeKind
   /** Both, unless given. */
   readonly roles?: NodeRoles
+  /** A controller that is none of the first voters: it finds a quorum that there is. */
+  readonly isLate?: boolean
 }
 
 export interface ClusterOptions {
@@ -46,14 +48,15 @@ function randomId(): string {
 interface Setting {
   readonly options: ClusterOptions
   readonly clusterId: string
-  /** Of the nodes with the role, in the order of their ids. */
-  controllers(): readonly ClusterNode[]
+  /** Of the nodes that vote from the beginning, in the order of their ids. */
+  firstVoters(): readonly ClusterNode[]
 }
 
 /** One node, running or not. Its kind may change between two lives. */
 export class ClusterNode {
   readonly id: number
   readonly roles: NodeRoles
+  readonly isLate: boolean
   readonly dir: string
   readonly dataDir: string
   /** Of the listener for clients; nodes without the role of a broker have none. */
@@ -63,7 +66,7 @@ export class ClusterNode {
   readonly internalPort: number
   /** Where other nodes find the listeners. */
   readonly advertised: { readonly controllerPort: number; readonly internalPort: number }
-  /** As the voters know it. */
+  /** As the first voters know it. */
   readonly directoryId: string = randomId()
   kind: NodeKind
   /** Properties of this node alone. */
@@ -79,6 +82,7 @@ export class ClusterNode {
     this.id = id
     this.kind = plan.kind ?? targetKind()
     this.roles = plan.roles ?? 'broker,controller'
+    this.isLate = plan.isLate === true
     this.dir = freshDir(`node-${id}`)
     this.dataDir = join(this.dir, 'data')
     const isProxied = setting.options.isProxied === true
@@ -121,6 +125,11 @@ export class ClusterNode {
   /** Where voters and observers find this controller. */
   get voter(): string {
     return `127.0.0.1:${this.advertised.controllerPort}`
+  }
+
+  /** The id that its formatted directory has. */
+  get formattedDirectoryId(): string {
+    return /directory\.id=(.*)/.exec(readFileSync(join(this.dataDir, 'meta.properties'), 'utf8'))![1]!
   }
 
   get propertiesFile(): string {
@@ -185,9 +194,9 @@ export class ClusterNode {
   }
 
   /** `knowsVoters`: not of a controller that is to find a quorum that there is. */
-  async format(clusterId: string = this.setting.clusterId, knowsVoters = true): Promise<void> {
+  async format(clusterId: string = this.setting.clusterId, knowsVoters = !this.isLate): Promise<void> {
     this.writeProperties()
-    const voters = this.setting.controllers().map(({ id, voter, directoryId }) => `${id}@${voter}:${directoryId}`)
+    const voters = this.setting.firstVoters().map(({ id, voter, directoryId }) => `${id}@${voter}:${directoryId}`)
     const flags = ['-t', clusterId, '-c', this.propertiesFile]
     if (this.isController && this.setting.options.voters !== 'static') {
       if (knowsVoters) flags.push('--initial-controllers', voters.join(','))
@@ -199,7 +208,7 @@ export class ClusterNode {
   }
 
   properties(): Record<string, string> {
-    const { options, controllers } = this.setting
+    const { options, firstVoters } = this.setting
     const listener = (name: string, port: number) => `${name}://127.0.0.1:${port}`
     const bound: string[] = []
     const advertised: string[] = []
@@ -215,13 +224,13 @@ export class ClusterNode {
       bound.push(listener('CONTROLLER', this.controllerPort))
       advertised.push(listener('CONTROLLER', this.advertised.controllerPort))
     }
-    const addresses = controllers().map(({ voter }) => voter)
+    const addresses = firstVoters().map(({ voter }) => voter)
     return {
       'process.roles': this.roles,
       'node.id': String(this.id),
       ...(options.voters === 'static'
         ? {
-            'controller.quorum.voters': controllers()
+            'controller.quorum.voters': firstVoters()
               .map(({ id, voter }) => `${id}@${voter}`)
               .join(),
           }
@@ -284,7 +293,8 @@ export class Cluster {
   avoid: number | undefined
 
   private constructor(options: ClusterOptions, ports: readonly (readonly number[])[]) {
-    const setting = { options, clusterId: this.clusterId, controllers: () => this.controllers }
+    const firstVoters = () => this.controllers.filter(({ isLate }) => !isLate)
+    const setting = { options, clusterId: this.clusterId, firstVoters }
     this.nodes = options.nodes.map((plan, index) => new ClusterNode(index + 1, plan, ports[index]!, setting))
     this.links = new Links(() => new Map(this.nodes.filter(({ running }) => running).map(({ id, pid }) => [id, pid])))
     this.admin = new Admin(() => this.ports)

@@ -53,17 +53,18 @@ export async function launchJava(
   coordinates: readonly string[],
   args: readonly string[],
   flags: readonly string[],
+  stdin: 'ignore' | 'pipe' = 'ignore',
 ): Promise<Daemon> {
   const name = basename(source, '.java')
   const path = await compileJava(source, coordinates)
   const dir = freshDir(name.toLowerCase())
   const all = [...jvmFlags, ...flags, '-Dorg.slf4j.simpleLogger.defaultLogLevel=error', '-cp', path]
-  return new Daemon('java', [...all, name, ...args], { cwd: dir, logFile: join(dir, 'out') })
+  return new Daemon('java', [...all, name, ...args], { cwd: dir, logFile: join(dir, 'out'), stdin })
 }
 
-/** As `runCopiers`, beside the test. */
-export function launchCopiers(version: string, args: readonly string[]): Promise<Daemon> {
-  return launchClient('Copiers', version, args)
+/** As `runCopiers`, beside the test. With `pipe`, they do not end before their standard input does. */
+export function launchCopiers(version: string, args: readonly string[], stdin?: 'pipe'): Promise<Daemon> {
+  return launchClient('Copiers', version, args, stdin)
 }
 
 /** Fills the topic of a share group; see ShareLedger.java for the arguments. */
@@ -71,13 +72,13 @@ export function runShareLedger(version: string, args: readonly string[]): Promis
   return runClient('ShareLedger', version, args)
 }
 
-/** As `runShareLedger`, beside the test. */
-export function launchShareLedger(version: string, args: readonly string[]): Promise<Daemon> {
-  return launchClient('ShareLedger', version, args)
+/** As `runShareLedger`, beside the test. With `pipe`, the members do not end before their standard input does. */
+export function launchShareLedger(version: string, args: readonly string[], stdin?: 'pipe'): Promise<Daemon> {
+  return launchClient('ShareLedger', version, args, stdin)
 }
 
-function launchClient(name: string, version: string, args: readonly string[]): Promise<Daemon> {
-  return launchJava(`conformance/clients/java/${name}.java`, clientCoordinates(version), args, ['-Xmx256m'])
+function launchClient(name: string, version: string, args: readonly string[], stdin?: 'pipe'): Promise<Daemon> {
+  return launchJava(`conformance/clients/java/${name}.java`, clientCoordinates(version), args, ['-Xmx256m'], stdin)
 }
 
 /** What a broker holds, as lines: see Fingerprint.java. Internal topics are left out. */

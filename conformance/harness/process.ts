@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { createWriteStream, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { runDir } from './cache.ts'
 
 export interface RunOptions {
@@ -118,6 +119,11 @@ export class Daemon {
   output(only?: 'stdout' | 'stderr'): string {
     const chunks = this.chunks.filter(({ name }) => only === undefined || name === only)
     return Buffer.concat(chunks.map(({ chunk }) => chunk)).toString()
+  }
+
+  /** Tells each line of standard output from now on, when it is whole. */
+  onLine(listener: (line: string) => void): void {
+    createInterface({ input: this.child.stdout! }).on('line', listener)
   }
 
   /** Sends `signal` and waits for the end; after `timeoutMs` the process is killed and this rejects. */

@@ -210,7 +210,8 @@ function decodeBatch(bytes: Buffer): StoredBatch {
     record.raw(1)
     record.varint()
     record.varint()
-    record.varint()
+    // No key has the length -1.
+    record.raw(Math.max(0, record.varint()))
     return record.raw(record.varint())
   })
   return { baseOffset, producerId, producerEpoch, baseSequence, values }

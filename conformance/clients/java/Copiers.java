@@ -24,7 +24,8 @@ import org.apache.kafka.common.serialization.StringSerializer;
  * the work in one group; now and then one aborts, or goes away in the middle of a transaction and comes back.
  *
  *   fill BOOTSTRAP INPUT PARTITIONS COUNT      COUNT records to each partition
- *   copy BOOTSTRAP INPUT OUTPUT NAME COPIERS   until everything is copied; NAME makes the transactional ids
+ *   copy BOOTSTRAP INPUT OUTPUT NAME COPIERS   until everything is copied, and the standard input has ended before; NAME
+ *                                              makes the transactional ids; prints `committed` for each transaction
  *   read BOOTSTRAP TOPIC ISOLATION             the values of each partition, in order: `partition value`
  */
 public class Copiers {
@@ -88,6 +89,7 @@ public class Copiers {
             thread.start();
             threads.add(thread);
         }
+        while (System.in.read() >= 0) { }
         try (KafkaConsumer<String, String> watcher = consumer(bootstrap, input, "read_committed")) {
             while (!isCopied(watcher, input)) Thread.sleep(200);
         }
@@ -160,6 +162,7 @@ public class Copiers {
         if (chance == 1) return false;
         if (chance > 3) {
             producer.commitTransaction();
+            System.out.println("committed");
             return true;
         }
         producer.abortTransaction();

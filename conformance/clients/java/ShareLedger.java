@@ -30,10 +30,11 @@ import org.apache.kafka.common.serialization.StringSerializer;
 
 /**
  * Members of one share group accept every record of a topic, and release some first, while their broker is killed. They keep
- * a ledger: what came, and what the broker has confirmed. Ends when the group has no lag any more.
+ * a ledger: what came, and what the broker has confirmed. Ends when the standard input has, and the group has no lag any more.
  *
- *   fill BOOTSTRAP TOPIC PARTITIONS COUNT   COUNT records to each partition, and the configuration of the group TOPIC
- *   run BOOTSTRAP TOPIC PARTITIONS COUNT    three members; prints `confirmed N` as it goes on, and at last what is wrong, or `done`
+ *   fill BOOTSTRAP TOPIC PARTITIONS COUNT   COUNT records to each partition of a new topic
+ *   run BOOTSTRAP TOPIC PARTITIONS          three members of the group TOPIC; prints `confirmed N` as it goes on, and at
+ *                                           last `delivered N`, the number of different values, or what is wrong
  */
 public class ShareLedger {
     static final int MEMBERS = 3;
@@ -46,7 +47,7 @@ public class ShareLedger {
 
     public static void main(String[] args) throws Exception {
         if (args[0].equals("fill")) fill(args[1], args[2], Integer.parseInt(args[3]), Integer.parseInt(args[4]));
-        else run(args[1], args[2], Integer.parseInt(args[3]), Integer.parseInt(args[4]));
+        else run(args[1], args[2], Integer.parseInt(args[3]));
         System.exit(0);
     }
 
@@ -54,12 +55,6 @@ public class ShareLedger {
         Map<String, Object> config = Map.of("bootstrap.servers", bootstrap);
         try (Admin admin = Admin.create(config)) {
             admin.createTopics(List.of(new NewTopic(topic, partitions, (short) 1))).all().get();
-            ConfigResource group = new ConfigResource(ConfigResource.Type.GROUP, topic);
-            AlterConfigOp earliest =
-                new AlterConfigOp(new ConfigEntry("share.auto.offset.reset", "earliest"), AlterConfigOp.OpType.SET);
-            AlterConfigOp often =
-                new AlterConfigOp(new ConfigEntry("share.delivery.count.limit", "10"), AlterConfigOp.OpType.SET);
-            admin.incrementalAlterConfigs(Map.of(group, List.of(earliest, often))).all().get();
         }
         try (KafkaProducer<String, String> producer =
                 new KafkaProducer<>(config, new StringSerializer(), new StringSerializer())) {
@@ -67,6 +62,15 @@ public class ShareLedger {
                 for (int p = 0; p < partitions; p++) producer.send(new ProducerRecord<>(topic, p, null, p + ":" + i));
             }
         }
+    }
+
+    static void configure(Admin admin, String group) throws Exception {
+        ConfigResource resource = new ConfigResource(ConfigResource.Type.GROUP, group);
+        AlterConfigOp earliest =
+            new AlterConfigOp(new ConfigEntry("share.auto.offset.reset", "earliest"), AlterConfigOp.OpType.SET);
+        AlterConfigOp often =
+            new AlterConfigOp(new ConfigEntry("share.delivery.count.limit", "10"), AlterConfigOp.OpType.SET);
+        admin.incrementalAlterConfigs(Map.of(resource, List.of(earliest, often))).all().get();
     }
 
     static KafkaShareConsumer<String, String> consumer(String bootstrap, String group) {
@@ -85,23 +89,23 @@ public class ShareLedger {
         return consumer;
     }
 
-    static void run(String bootstrap, String topic, int partitions, int count) throws Exception {
+    static void run(String bootstrap, String topic, int partitions) throws Exception {
         List<Thread> threads = new ArrayList<>();
-        for (int i = 0; i < MEMBERS; i++) {
-            Random random = new Random(i);
-            Thread thread = new Thread(() -> consume(bootstrap, topic, random));
-            thread.start();
-            threads.add(thread);
-        }
         try (Admin admin = Admin.create(Map.of("bootstrap.servers", bootstrap))) {
+            configure(admin, topic);
+            for (int i = 0; i < MEMBERS; i++) {
+                Random random = new Random(i);
+                Thread thread = new Thread(() -> consume(bootstrap, topic, random));
+                thread.start();
+                threads.add(thread);
+            }
+            while (System.in.read() >= 0) { }
             while (!isAtEnd(admin, topic, partitions)) Thread.sleep(100);
         }
         done.set(true);
         for (Thread thread : threads) thread.join();
-        int total = partitions * count;
         if (!twice.isEmpty()) System.out.println("accepted twice: " + twice);
-        else if (delivered.size() != total) System.out.println("delivered only " + delivered.size() + " of " + total);
-        else System.out.println("done");
+        else System.out.println("delivered " + delivered.size());
     }
 
     /** Whether the group has nothing left to read in any of the partitions. */
@@ -142,7 +146,7 @@ public class ShareLedger {
             for (String value : accepted.getOrDefault(partition.partition(), List.of())) {
                 if (!confirmed.add(value)) twice.add(value);
                 int count = confirmedCount.incrementAndGet();
-                if (count % 100 == 0) System.out.println("confirmed " + count);
+                if (count % 10 == 0) System.out.println("confirmed " + count);
             }
         });
     }

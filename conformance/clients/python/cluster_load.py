@@ -1,7 +1,10 @@
-"""Produces and consumes in a group with confluent-kafka (librdkafka) while brokers come and go.
+"""Produces and consumes in groups with confluent-kafka (librdkafka) while brokers come and go.
 
-cluster_load.py BOOTSTRAP TOPIC PER_SECOND: prints `acked PARTITION OFFSET VALUE` and `read PARTITION OFFSET VALUE`; on
-SIGTERM it makes no more, waits until all is acknowledged and read, commits, and prints `done`.
+cluster_load.py BOOTSTRAP TOPIC PER_SECOND: a producer, and a group of one member with each protocol. Prints `acked PARTITION
+OFFSET VALUE` and `read-PROTOCOL PARTITION OFFSET VALUE`; on SIGTERM it makes no more, waits until all is acknowledged and
+read, commits, and prints `done`.
+
+cluster_load.py BOOTSTRAP TOPIC member: another member of the group with group.protocol=consumer, until it is killed.
 """
 
 import signal
@@ -11,12 +14,11 @@ import time
 
 from confluent_kafka import Consumer, KafkaException, Producer
 
-bootstrap, topic, per_second = sys.argv[1], sys.argv[2], float(sys.argv[3])
-stopping = threading.Event()
-signal.signal(signal.SIGTERM, lambda *_: stopping.set())
+bootstrap, topic, task = sys.argv[1:4]
+stopping, finished = threading.Event(), threading.Event()
 printing = threading.Lock()
-# Partition to the offset after the last acknowledged record, and after the last one that was read.
-acked, read = {}, {}
+# Partition to the offset after the last acknowledged record.
+acked = {}
 
 
 def say(*words):
@@ -33,65 +35,83 @@ def delivered(error, message):
     say("acked", partition, offset, message.value().decode())
 
 
-def produce():
+def produce(per_second):
     producer = Producer({
         "bootstrap.servers": bootstrap,
         "enable.idempotence": True,
         "acks": "all",
         "linger.ms": 5,
-        "socket.timeout.ms": 5000,
+        "message.timeout.ms": 600000,
+        "socket.timeout.ms": 3000,
         "reconnect.backoff.max.ms": 500,
         "topic.metadata.refresh.interval.ms": 2000,
     })
     count = 0
     while not stopping.is_set():
-        producer.produce(topic, value=f"librdkafka-{count}".encode(), on_delivery=delivered)
+        producer.produce(topic, key=str(count), value=f"librdkafka-{count}".encode(), on_delivery=delivered)
         producer.poll(0)
         count += 1
         time.sleep(1 / per_second)
-    if producer.flush(60) != 0:
+    if producer.flush(180) != 0:
         say("failed", "records left after flush")
 
 
-def consume(finished):
-    consumer = Consumer({
+def consumer(protocol):
+    classic = {"session.timeout.ms": 6000, "heartbeat.interval.ms": 500}
+    made = Consumer({
         "bootstrap.servers": bootstrap,
-        "group.id": topic + "-group",
+        "group.id": f"{topic}-{protocol}",
+        "group.protocol": protocol,
         "auto.offset.reset": "earliest",
         "enable.auto.commit": False,
-        "session.timeout.ms": 6000,
-        "heartbeat.interval.ms": 500,
         "reconnect.backoff.max.ms": 500,
+        **(classic if protocol == "classic" else {}),
     })
-    consumer.subscribe([topic])
+    made.subscribe([topic])
+    return made
+
+
+def commit(member):
+    try:
+        member.commit(asynchronous=False)
+    except KafkaException as error:
+        say("commit", error)
+
+
+def consume(protocol):
+    member = consumer(protocol)
+    # Partition to the offset after the last record that was read.
+    read = {}
     deadline = None
     while True:
-        message = consumer.poll(0.1)
+        message = member.poll(0.1)
         if message is not None and not message.error():
             partition, offset = message.partition(), message.offset()
             read[partition] = max(read.get(partition, 0), offset + 1)
-            say("read", partition, offset, message.value().decode())
+            say(f"read-{protocol}", partition, offset, message.value().decode())
             if offset % 50 == 0:
-                try:
-                    consumer.commit(asynchronous=False)
-                except KafkaException as error:
-                    say("commit", error)
+                commit(member)
         if not finished.is_set():
             continue
-        deadline = deadline or time.time() + 60
+        deadline = deadline or time.time() + 180
         if all(read.get(partition, 0) >= end for partition, end in acked.items()):
             break
         if time.time() > deadline:
-            say("failed", "not all was read")
+            say("failed", f"not all was read: {read} of {acked}")
             break
-    consumer.commit(asynchronous=False)
-    consumer.close()
+    commit(member)
+    member.close()
 
 
-finished = threading.Event()
-consumer = threading.Thread(target=consume, args=(finished,))
-consumer.start()
-produce()
-finished.set()
-consumer.join()
-say("done")
+if task == "member":
+    consume("consumer")
+else:
+    signal.signal(signal.SIGTERM, lambda *_: stopping.set())
+    members = [threading.Thread(target=consume, args=(protocol,)) for protocol in ("classic", "consumer")]
+    for each in members:
+        each.start()
+    produce(float(task))
+    finished.set()
+    for each in members:
+        each.join()
+    say("done")
