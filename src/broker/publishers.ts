@@ -71,7 +71,9 @@ export class ReplicaPublisher implements MetadataPublisher {
     }
     if (!delta.isInitial) this.#applyConfigs(delta)
     const applied = this.#replicas.apply(changed, removed)
-    return delta.isInitial ? this.#begin(applied) : applied
+    if (delta.isInitial) return this.#begin(applied)
+    if (delta.brokersChanged.size > 0) this.#replicas.brokersChanged(delta.brokersChanged)
+    return applied
   }
 
   async #begin(applied: void | Promise<void>): Promise<void> {
