@@ -5,7 +5,7 @@ import type { CleanerSettings } from '../log/cleaner/log-cleaner.ts'
 import { LogManager, type LogManagerOptions } from '../log/log-manager.ts'
 import type { ReadBuffers } from '../log/read-buffers.ts'
 import { TailBudget } from '../log/tail-cache.ts'
-import { type LoadedDirectories, openDirectories } from '../metadata/format/format.ts'
+import { type DirectoryFailures, type LoadedDirectories, openDirectories } from '../metadata/format/format.ts'
 import { type DirectoryLock, diskErrorCode } from '../platform/disk.ts'
 import type { Logger } from '../platform/logger.ts'
 import type { Platform } from '../platform/platform.ts'
@@ -32,7 +32,8 @@ type StorageFailures = Pick<LogManagerOptions, 'onDirectoryFailure' | 'onLogFail
 
 /**
  * Locks the directories, finds out whose they are (formatting them where that may be), and loads the partitions. Throws
- * StartupError, and then has touched nothing. `failures` are told of what goes offline later.
+ * StartupError, and then has touched nothing. A log directory whose disk fails is offline from the beginning. `failures` are
+ * told of what goes offline later.
  */
 export function openStorage(
   config: BrokerConfig,
@@ -46,11 +47,15 @@ export function openStorage(
     for (const lock of locks.values()) lock.release()
     locks.clear()
   }
+  const unusable: DirectoryFailures = new Map()
   try {
-    for (const directory of config.allDirs) locks.set(directory, lockDirectory(platform, directory))
-    const loaded = openDirectories(platform, config)
-    const logs = openLogs(config, platform, logger, readBuffers, locks, failures)
-    for (const directory of config.logDirs) locks.delete(directory)
+    for (const directory of config.allDirs) {
+      const lock = lockDirectory(platform, config, directory, unusable)
+      if (lock !== undefined) locks.set(directory, lock)
+    }
+    const loaded = openDirectories(platform, config, undefined, unusable)
+    const logs = openLogs(config, platform, logger, readBuffers, { locks, unusable, ...failures })
+    for (const directory of config.logDirs) if (!unusable.has(directory)) locks.delete(directory)
     return { ...idsOf(config, loaded), logs, release }
   } catch (error) {
     release()
@@ -58,9 +63,22 @@ export function openStorage(
   }
 }
 
-function lockDirectory({ disk }: Platform, directory: string): DirectoryLock {
-  disk.makeDirectory(directory)
-  const lock = disk.lockDirectory(directory)
+/** undefined where it fails, and the node can do without it. */
+function lockDirectory(
+  { disk }: Platform,
+  { metadataLogDir }: BrokerConfig,
+  directory: string,
+  unusable: DirectoryFailures,
+): DirectoryLock | undefined {
+  let lock: DirectoryLock | undefined
+  try {
+    disk.makeDirectory(directory)
+    lock = disk.lockDirectory(directory)
+  } catch (error) {
+    if (diskErrorCode(error) === undefined || directory === metadataLogDir) throw error
+    unusable.set(directory, (error as Error).message)
+    return undefined
+  }
   if (lock === undefined) throw new StartupError(`${directory} is in use by another process`)
   return lock
 }
@@ -86,8 +104,7 @@ function openLogs(
   platform: Platform,
   logger: Logger,
   readBuffers: ReadBuffers,
-  locks: ReadonlyMap<string, DirectoryLock>,
-  failures: StorageFailures,
+  found: StorageFailures & Pick<LogManagerOptions, 'locks' | 'unusable'>,
 ): LogManager {
   const defaults = logConfigOf(resolveTopicConfig(new Map(), config))
   return LogManager.open({
@@ -103,8 +120,7 @@ function openLogs(
     },
     directories: config.logDirs,
     isCordoned: (directory) => config.cordonedLogDirs.includes(directory),
-    locks,
-    ...failures,
+    ...found,
     // The topics' own settings follow with the metadata.
     configOf: () => defaults,
     initialTaskDelayMs: config.get('log.initial.task.delay.ms'),

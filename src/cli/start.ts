@@ -107,7 +107,7 @@ function reportUnused(config: BrokerConfig, log: Logger): void {
  */
 export function formatForCluster(platform: Platform, config: BrokerConfig, clusterId: string | undefined): void {
   if (clusterId === undefined || clusterId === '') return
-  if (loadDirectories(platform.disk, config, clusterId) !== undefined || !isAloneInQuorum(config)) return
+  if (loadDirectories(platform.disk, config, clusterId, new Map()) !== undefined || !isAloneInQuorum(config)) return
   const { disk } = platform
   const locks = config.allDirs.map((directory) => {
     try {

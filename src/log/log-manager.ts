@@ -26,8 +26,8 @@ export interface LogManagerOptions {
   readonly locks?: ReadonlyMap<string, DirectoryLock>
   /** The settings of a topic as far as they are known when logs are loaded; the broker's for a topic named ''. */
   readonly configOf: (topic: string) => LogConfig
-  /** Looks at meta.properties. Answers what is wrong with the directory, undefined when nothing is. */
-  readonly checkDirectory?: (directory: string) => string | undefined
+  /** Why directories cannot be used, by their paths [all can]: they are offline from the beginning. */
+  readonly unusable?: ReadonlyMap<string, string>
   /** Whether a directory takes no new logs (KIP-1066), by its path as in `directories` [none]. */
   readonly isCordoned?: (directory: string) => boolean
   readonly onDirectoryFailure?: (directory: string, reason: string) => void
@@ -91,10 +91,13 @@ export class LogManager {
     for (const path of this.#options.directories) {
       const directory = new LogDirectory(disk, logger, path)
       directories.push(directory)
+      const problem = this.#options.unusable?.get(path)
+      if (problem !== undefined) {
+        this.#store.fail(directory, problem)
+        continue
+      }
       try {
         directory.take(this.#options.locks?.get(path))
-        const problem = this.#options.checkDirectory?.(path)
-        if (problem !== undefined) throw new StartupError(problem)
         epochs.push(this.#load(directory))
       } catch (error) {
         if (diskErrorCode(error) === undefined) throw error

@@ -198,6 +198,33 @@ describe('opening directories', () => {
     expect(after.directoryIds.get('/more')).toMatch(/^[\w-]{22}$/)
   })
 
+  test.each<[string, (disk: MemoryDisk) => void, string]>([
+    [
+      'cannot be read',
+      (disk) => {
+        disk.fault = (operation, path) => (operation === 'read' && path === '/more/meta.properties' ? 'EIO' : undefined)
+      },
+      'Cannot read /more/meta.properties: EIO',
+    ],
+    [
+      'makes no sense',
+      (disk) => disk.replaceFile('/more/meta.properties', Buffer.from('version=7\n')),
+      '/more/meta.properties has version 7; only version 1 (KRaft) can be used',
+    ],
+  ])('does without a directory whose meta.properties %s, unless the metadata log is there', (_, happens, why) => {
+    const platform = testPlatform()
+    const disk = platform.disk as MemoryDisk
+    const both = testConfig({ 'log.dirs': '/data,/more' })
+    const before = openDirectories(platform, both)
+    happens(disk)
+    const failures = new Map<string, string>()
+    const after = openDirectories(platform, both, undefined, failures)
+    expect([...failures]).toEqual([['/more', why]])
+    expect([...after.directoryIds]).toEqual([['/data', before.directoryIds.get('/data')]])
+    expect(() => openDirectories(platform, testConfig({ 'log.dirs': '/more,/data' }))).toThrow(why)
+    expect(() => loadDirectories(disk, both)).toThrow(why)
+  })
+
   test('does not take a directory that lost its meta.properties for a new one', () => {
     const platform = testPlatform()
     openDirectories(platform, testConfig())

@@ -35,6 +35,9 @@ export interface LoadedDirectories {
   readonly unformatted: readonly string[]
 }
 
+/** Why directories cannot be used, by their paths. Never that of the metadata log: no node starts without it. */
+export type DirectoryFailures = Map<string, string>
+
 function describe(directory: string, config: BrokerConfig, voters: readonly InitialVoter[] | undefined): string {
   if (directory !== config.metadataLogDir) return 'data directory'
   if (voters === undefined) return 'metadata directory'
@@ -57,16 +60,40 @@ function verifyOwner(directory: string, properties: MetaProperties, config: Brok
   }
 }
 
+/** Where one of several directories fails, the node can do without it, and `failures` says why; else throws StartupError. */
+function unlessFailed<T>(
+  directory: string,
+  config: BrokerConfig,
+  failures: DirectoryFailures | undefined,
+  work: () => T,
+): T | undefined {
+  try {
+    return work()
+  } catch (error) {
+    if (!(error instanceof StartupError) || failures === undefined || directory === config.metadataLogDir) throw error
+    failures.set(directory, error.message)
+    return undefined
+  }
+}
+
 /**
  * Reads whose the node's directories are. Throws StartupError where they belong to another node, to different clusters,
- * to a cluster other than `clusterId`, or cannot be read; undefined where none is formatted.
+ * to a cluster other than `clusterId`, or cannot be read; undefined where none is formatted. Those in `failures` are left
+ * out, and so are those that cannot be read where there is such a map.
  */
-export function loadDirectories(disk: Disk, config: BrokerConfig, clusterId?: string): LoadedDirectories | undefined {
+export function loadDirectories(
+  disk: Disk,
+  config: BrokerConfig,
+  clusterId?: string,
+  failures?: DirectoryFailures,
+): LoadedDirectories | undefined {
   const directoryIds = new Map<string, string | undefined>()
   const unformatted: string[] = []
   let found = clusterId
   for (const directory of config.allDirs) {
-    const properties = readMetaProperties(disk, directory)
+    if (failures?.has(directory)) continue
+    const properties = unlessFailed(directory, config, failures, () => readMetaProperties(disk, directory))
+    if (failures?.has(directory)) continue
     if (properties === undefined) {
       unformatted.push(directory)
       continue
@@ -182,11 +209,17 @@ function isLocal(listenerHost: string, host: string): boolean {
  * and all are new, they are formatted; a log directory that was added to a formatted node, or that has no id yet, gets
  * one. Call it with the directories locked. `clusterId` is taken for a new cluster and required of an old one.
  *
- * Throws StartupError where the directories must be formatted by hand, or are someone else's.
+ * Throws StartupError where the directories must be formatted by hand, or are someone else's. One that cannot be used is
+ * left out where the metadata log is in another one and readable: `failures` says why.
  */
-export function openDirectories(platform: Platform, config: BrokerConfig, clusterId?: string): LoadedDirectories {
+export function openDirectories(
+  platform: Platform,
+  config: BrokerConfig,
+  clusterId?: string,
+  failures: DirectoryFailures = new Map(),
+): LoadedDirectories {
   const { disk, random } = platform
-  const loaded = loadDirectories(disk, config, clusterId)
+  const loaded = loadDirectories(disk, config, clusterId, failures)
   for (const directory of loaded?.unformatted ?? config.allDirs) refuseLost(disk, directory)
   if (loaded === undefined && isAloneInQuorum(config)) {
     formatDirectories(platform, config, {
@@ -198,20 +231,25 @@ export function openDirectories(platform: Platform, config: BrokerConfig, cluste
     const how = 'format it with: ottla storage format -t CLUSTER_ID -c CONFIG'
     throw new StartupError(`${config.metadataLogDir} is not formatted; ${how}`)
   } else {
-    completeDirectories(platform, config, loaded)
+    completeDirectories(platform, config, loaded, failures)
   }
-  return loadDirectories(disk, config, clusterId)!
+  return loadDirectories(disk, config, clusterId, failures)!
 }
 
-function completeDirectories(platform: Platform, config: BrokerConfig, loaded: LoadedDirectories): void {
+function completeDirectories(
+  platform: Platform,
+  config: BrokerConfig,
+  loaded: LoadedDirectories,
+  failures: DirectoryFailures,
+): void {
   for (const directory of config.allDirs) {
-    if (loaded.directoryIds.get(directory) !== undefined) continue
+    if (loaded.directoryIds.get(directory) !== undefined || failures.has(directory)) continue
     const properties = {
       clusterId: loaded.clusterId,
       nodeId: config.nodeId,
       directoryId: randomUuid(platform.random),
     }
-    formatOne(platform, directory, properties, new Map())
+    unlessFailed(directory, config, failures, () => formatOne(platform, directory, properties, new Map()))
   }
 }
 

@@ -114,25 +114,31 @@ test('KIP-858: new replicas are made where the disk works, and after a repair al
   expect((await directoriesOf(VICTIM)).map(({ error }) => error)).toEqual(['NONE', 'NONE'])
 })
 
-test('KIP-858: a broker that starts with a directory of which logs cannot be read serves what is in the other one', async () => {
-  await start()
-  const partitions = await createSome(2)
-  const lost = partitions.find((partition) => pathOf(partition, VICTIM) === SECOND)!
-  const kept = partitions.find((partition) => partition !== lost)!
-  cluster.kill(VICTIM)
-  await lost.produce(2)
-  cluster.node(VICTIM).disk.fault = (_, path) => (path.startsWith(`${SECOND}/${lost.topic}`) ? 'EIO' : undefined)
-  await cluster.restart(VICTIM)
-  await cluster.until(() => kept.isr.join() === '1,2,3')
-  await cluster.pass(5000)
-  expect(lost.isr).toEqual([2, 3])
-  expect(await lost.describe(2)).toMatchObject({ offlineReplicas: [VICTIM] })
-  await kept.produce(2)
-  await expectEqual(kept)
-  // It must not have made an empty one in its place.
-  const names = cluster.node(VICTIM).disk.list(FIRST)
-  expect(names.map(({ name }) => name)).not.toContain(`${lost.topic}-0`)
-})
+test.each<[string, (topic: string) => string]>([
+  ['logs', (topic) => `${SECOND}/${topic}`],
+  ['the meta.properties', () => `${SECOND}/meta.properties`],
+])(
+  'KIP-858: a broker that starts with a directory of which %s cannot be read serves what is in the other one',
+  async (_, damaged) => {
+    await start()
+    const partitions = await createSome(2)
+    const lost = partitions.find((partition) => pathOf(partition, VICTIM) === SECOND)!
+    const kept = partitions.find((partition) => partition !== lost)!
+    cluster.kill(VICTIM)
+    await lost.produce(2)
+    cluster.node(VICTIM).disk.fault = (_, path) => (path.startsWith(damaged(lost.topic)) ? 'EIO' : undefined)
+    await cluster.restart(VICTIM)
+    await cluster.until(() => kept.isr.join() === '1,2,3')
+    await cluster.pass(5000)
+    expect(lost.isr).toEqual([2, 3])
+    expect(await lost.describe(2)).toMatchObject({ offlineReplicas: [VICTIM] })
+    await kept.produce(2)
+    await expectEqual(kept)
+    // It must not have made an empty one in its place.
+    const names = cluster.node(VICTIM).disk.list(FIRST)
+    expect(names.map(({ name }) => name)).not.toContain(`${lost.topic}-0`)
+  },
+)
 
 test('KIP-113: a follower is moved between directories while it follows, there and back', async () => {
   await start()
