@@ -292,6 +292,23 @@ describe('ReplicaManager', () => {
     expect(replicas.get('topic', 3)).toBeUndefined()
   })
 
+  it('makes no other log for one that is in a directory that has failed, whatever the metadata say next', async () => {
+    const { create } = logs
+    const failing: Logs = logs
+    failing.create = (topic, partition, topicId, _config, hadLog) => {
+      if (hadLog) throw new LogError('KAFKA_STORAGE_ERROR', 'the directory is offline')
+      return create.call(logs, topic, partition, topicId)
+    }
+    replicas.apply([state(2, { hadLog: true })], [])
+    replicas.apply([state(2, { leaderEpoch: 4, partitionEpoch: 6 })], [])
+    expect(replicas.get('topic', 2)).toBeUndefined()
+    await environment.time.advance(5000)
+    expect(replicas.get('topic', 2)).toBeUndefined()
+    // A topic of the same name that is made anew never had one.
+    replicas.apply([state(2, { topicId: 'AAAAAAAAAAAAAAAAAAAAAw' })], [])
+    expect(replicas.get('topic', 2)).toBeDefined()
+  })
+
   it('lets others have the event loop between many partitions', async () => {
     const { create } = logs
     let elapsedMs = 0

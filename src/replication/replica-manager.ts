@@ -164,15 +164,23 @@ export class ReplicaManager {
       this.#remove(state, errors.UNKNOWN_TOPIC_OR_PARTITION)
       yield
     }
-    for (const state of changed) {
+    for (const each of changed) {
+      const state = this.#instead(each)
       const known = this.get(state.topic, state.partition)
-      // What is known now must not be overtaken by what was tried before.
-      if (this.#unserved.size > 0) this.#unserved.delete(`${state.topic}-${state.partition}`)
       if (!state.replicas.includes(this.nodeId)) this.#remove(state, errors.NOT_LEADER_OR_FOLLOWER)
       else if (known?.topicId === state.topicId) this.#update(known, state)
       else if (!this.#guard(state, () => this.#add(state))) this.#addLater(state)
       yield
     }
+  }
+
+  /** What is known now must not be overtaken by what was tried before; but where there was a log, there still is. */
+  #instead(state: PartitionState): PartitionState {
+    if (this.#unserved.size === 0) return state
+    const name = `${state.topic}-${state.partition}`
+    const before = this.#unserved.get(name)
+    this.#unserved.delete(name)
+    return before?.hadLog && before.topicId === state.topicId ? { ...state, hadLog: true } : state
   }
 
   #addLater(state: PartitionState): void {
