@@ -4,16 +4,18 @@
  *   brokers 1 to 3: MB/s of one producer to each broker, one replica, as the cluster grows
  *   failover: from kill -9 of a partition's leader to the next acknowledgement, default timeouts
  *   restart: of a broker with 1,000 partitions, from its start until it is in sync everywhere
- *   many: with PARTITIONS partitions of three replicas: made, led by others after kill -9 of a broker, stopped
+ *   many: with PARTITIONS partitions of three replicas: made, what the idle cluster costs, stopped, started, led by others after
+ *     kill -9 of a broker, that one back in sync, memory
  *
- * `npm run bench:cluster [-- GIGABYTES [PARTITIONS]]`; 0 partitions leave the last part out.
+ * `npm run bench:cluster [-- GIGABYTES [PARTITIONS [PARTS]]]`: PARTS are some of produce, scale, failover, restart and many,
+ * separated by commas; all of them where not given.
  */
 import { Cluster, type NodeKind } from '../conformance/harness/cluster.ts'
 import { apis } from '../src/protocol/api-keys.ts'
 import { decodeResponse } from '../src/protocol/frames.ts'
 import { buildBatch } from '../src/protocol/records/builder.ts'
 import { Client, PARTITIONS, produce } from './load.ts'
-import { cpuSeconds, SERVER_JVM } from './process.ts'
+import { cpuSeconds, residentMb, SERVER_JVM } from './process.ts'
 
 const GB = 1e9
 const RESTARTED_PARTITIONS = 1000
@@ -21,6 +23,10 @@ const PARTITIONS_PER_REQUEST = 500
 /** Of brokers that are not the active controller: with it, both are slower, by the time of an election. */
 const FAILOVERS = 3
 const POLL_MS = 5
+/** Long enough for what is due every few seconds; before it, what follows on a change comes to an end. */
+const IDLE_MS = 20_000
+const SETTLE_MS = 10_000
+const MANY_PATIENCE_MS = 600_000
 
 type Figures = Record<string, number>
 
@@ -151,52 +157,72 @@ async function measureRestart(kind: NodeKind): Promise<Figures> {
   return { [`restart, ${RESTARTED_PARTITIONS} partitions, ms`]: times.sort((a, b) => a - b)[FAILOVERS >> 1]! }
 }
 
+async function elapsedMs(work: () => Promise<unknown>): Promise<number> {
+  const startedMs = performance.now()
+  await work()
+  return performance.now() - startedMs
+}
+
+/** Per node, in percent of one core. */
+async function idleCpu(cluster: Cluster): Promise<number> {
+  const cpu = () => cluster.brokers.reduce((sum, { pid }) => sum + cpuSeconds(pid), 0)
+  await pause(SETTLE_MS)
+  const before = cpu()
+  const durationMs = await elapsedMs(() => pause(IDLE_MS))
+  return ((cpu() - before) * 100_000) / durationMs / cluster.brokers.length
+}
+
+/** Nodes of the one kind take their time over it. */
+async function stopAll(cluster: Cluster): Promise<void> {
+  await Promise.all(cluster.nodes.map((node) => node.stop(MANY_PATIENCE_MS)))
+}
+
+async function startAll(cluster: Cluster): Promise<void> {
+  await cluster.launch()
+  await cluster.admin.settled(null, MANY_PATIENCE_MS)
+}
+
+async function untilOthersLead(cluster: Cluster, victim: number, count: number): Promise<void> {
+  for (;;) {
+    const { partitions } = await cluster.admin.view()
+    if (partitions.length >= count && partitions.every(({ leader }) => leader >= 0 && leader !== victim)) return
+    await pause(100)
+  }
+}
+
 async function measureMany(kind: NodeKind, count: number): Promise<Figures> {
   if (count === 0) return {}
   const cluster = await clusterOf(kind, 3)
-  const elapsed = async (work: () => Promise<unknown>) => {
-    const startedMs = performance.now()
-    await work()
-    return performance.now() - startedMs
+  const figures: Figures = {}
+  const note = (what: string, value: number) => {
+    figures[`${count} partitions, ${what}`] = value
   }
-  const madeMs = await elapsed(() => makePartitions(cluster, 'many', count))
+  note('made, ms', await elapsedMs(() => makePartitions(cluster, 'many', count)))
+  note('idle, % CPU of a node', await idleCpu(cluster))
+  note('stopped, ms', await elapsedMs(() => stopAll(cluster)))
+  note('started, ms', await elapsedMs(() => startAll(cluster)))
   const { leader } = await cluster.admin.quorum()
   const victim = cluster.brokers.find(({ id }) => id !== leader)!
   await victim.kill()
   cluster.avoid = victim.id
-  const ledMs = await elapsed(async () => {
-    for (;;) {
-      const { partitions } = await cluster.admin.view()
-      if (partitions.length >= count && partitions.every((each) => each.leader >= 0 && each.leader !== victim.id))
-        return
-      await pause(100)
-    }
-  })
-  const backMs = await elapsed(async () => {
+  note('others lead, ms', await elapsedMs(() => untilOthersLead(cluster, victim.id, count)))
+  const comeBack = async () => {
     await cluster.launch([victim])
-    await cluster.admin.settled(null, 600_000)
-  })
-  const stoppedMs = await elapsed(() => cluster.stop())
-  const label = (what: string) => `${count} partitions, ${what}, ms`
-  return {
-    [label('made')]: madeMs,
-    [label('others lead')]: ledMs,
-    [label('back')]: backMs,
-    [label('stopped')]: stoppedMs,
+    await cluster.admin.settled(null, MANY_PATIENCE_MS)
   }
+  note('back, ms', await elapsedMs(comeBack))
+  const memories = cluster.brokers.map(({ pid }) => residentMb(pid))
+  note('memory of a node, MB', memories.reduce((sum, each) => sum + each, 0) / memories.length)
+  await cluster.destroy()
+  return figures
 }
 
-async function measure(kind: NodeKind, totalBytes: number, partitions: number): Promise<Figures> {
-  const parts = [
-    () => measureProduce(kind, totalBytes),
-    () => measureScale(kind, totalBytes),
-    () => measureFailover(kind),
-    () => measureRestart(kind),
-    () => measureMany(kind, partitions),
-  ]
+type Measurement = (kind: NodeKind) => Promise<Figures>
+
+async function measure(kind: NodeKind, parts: readonly Measurement[]): Promise<Figures> {
   const figures: Figures = {}
   for (const part of parts) {
-    const found = await part()
+    const found = await part(kind)
     for (const [label, value] of Object.entries(found)) console.error(`${kind}: ${label}: ${value.toFixed(1)}`)
     Object.assign(figures, found)
   }
@@ -205,11 +231,23 @@ async function measure(kind: NodeKind, totalBytes: number, partitions: number): 
 
 const totalBytes = Number(process.argv[2] ?? 1) * GB
 const partitions = Number(process.argv[3] ?? 10_000)
-const kafka = await measure('oracle', totalBytes, partitions)
-const ottla = await measure('ottla', totalBytes, partitions)
-console.log(`${''.padEnd(40)}${'Ottla'.padStart(10)}${'Kafka'.padStart(10)}${'ratio'.padStart(10)}`)
+const measurements: Readonly<Record<string, Measurement>> = {
+  produce: (kind) => measureProduce(kind, totalBytes),
+  scale: (kind) => measureScale(kind, totalBytes),
+  failover: measureFailover,
+  restart: measureRestart,
+  many: (kind) => measureMany(kind, partitions),
+}
+const parts = (process.argv[4]?.split(',') ?? Object.keys(measurements)).map((name) => {
+  const part = measurements[name]
+  if (part === undefined) throw new Error(`no part ${name}: there are ${Object.keys(measurements)}`)
+  return part
+})
+const kafka = await measure('oracle', parts)
+const ottla = await measure('ottla', parts)
+console.log(`${''.padEnd(45)}${'Ottla'.padStart(10)}${'Kafka'.padStart(10)}${'ratio'.padStart(10)}`)
 for (const [label, value] of Object.entries(ottla)) {
   const cells = [value.toFixed(1), kafka[label]!.toFixed(1), (value / kafka[label]!).toFixed(3)]
-  console.log(label.padEnd(40) + cells.map((cell) => cell.padStart(10)).join(''))
+  console.log(label.padEnd(45) + cells.map((cell) => cell.padStart(10)).join(''))
 }
 process.exit(0)

@@ -9,14 +9,14 @@
  *
  * `npm run bench [-- GIGABYTES]`. Figures of single runs on a shared machine scatter; the ratios are steadier.
  */
-import { readFileSync, rmSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import type { Broker } from '../conformance/harness/broker.ts'
 import { startOracle } from '../conformance/harness/oracle.ts'
 import { startOttla } from '../conformance/harness/ottla.ts'
 import { measureCompaction } from './compaction.ts'
 import { measureGroup } from './groups.ts'
 import { Client, consume, createTopic, endOffset, PARTITIONS, produce } from './load.ts'
-import { cpuSeconds, SERVER_JVM } from './process.ts'
+import { cpuSeconds, residentMb, SERVER_JVM } from './process.ts'
 import { measureTransactions } from './transactions.ts'
 
 const GB = 1e9
@@ -32,11 +32,6 @@ interface Figures {
   groupSettleMs: number
   groupCpuSeconds: number
   transactionCpuPerThousand: number
-}
-
-function residentMb(pid: number): number {
-  const match = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))
-  return Number(match?.[1]) / 1000
 }
 
 const pause = (durationMs: number) => new Promise((resolve) => setTimeout(resolve, durationMs))

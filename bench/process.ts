@@ -7,6 +7,11 @@ export function cpuSeconds(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) / 100
 }
 
+export function residentMb(pid: number): number {
+  const match = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))
+  return Number(match?.[1]) / 1000
+}
+
 /** What `kafka-server-start` gives the virtual machine. */
 export const SERVER_JVM: readonly string[] = [
   '-Xms1g',
