@@ -5,6 +5,8 @@ import { PATIENCE_MS } from '../harness/admin.ts'
 import { Cluster, type ClusterNode, type NodeKind } from '../harness/cluster.ts'
 import { eventually } from '../harness/process.ts'
 import { metadataShell, tool } from '../harness/tools.ts'
+import { Load } from './load.ts'
+import { finish, killAndReturn } from './story.ts'
 
 const METADATA = '__cluster_metadata-0'
 
@@ -18,13 +20,14 @@ async function leaderOtherThan(old: number): Promise<number> {
   })
 }
 
-/** Kills leaders until one of `kind` leads; each restarts once another leads. */
-async function leaderOfKind(kind: NodeKind): Promise<ClusterNode> {
+/** Kills leaders until one of `kind` leads; each restarts once another leads, and a load goes on meanwhile. */
+async function leaderOfKind(kind: NodeKind, load?: Load): Promise<ClusterNode> {
   for (let attempt = 0; attempt < 12; attempt++) {
     const leader = cluster.node(await leaderOtherThan(-1))
     if (leader.kind === kind) return leader
     await leader.kill()
     await leaderOtherThan(leader.id)
+    await load?.progress()
     await leader.start()
   }
   throw new Error(`no leader of kind ${kind}`)
@@ -49,7 +52,9 @@ async function newTopic(): Promise<void> {
   await cluster.admin.createTopics({ [`topic-${topicCount}`]: { assignment: [[4], [4]] } })
 }
 
-test('controllers of both kinds are one quorum, with one log', async () => {
+const turned = (ids: readonly number[], by: number) => ids.map((_, at) => ids[(at + by) % ids.length]!)
+
+test('controllers of both kinds are one quorum, with one log, under brokers of both kinds and load', async () => {
   cluster = await Cluster.of({
     nodes: [
       { kind: 'ottla', roles: 'controller' },
@@ -81,10 +86,12 @@ test('controllers of both kinds are one quorum, with one log', async () => {
         async () => metadataFiles(cluster.node(kind === 'oracle' ? 2 : 1), '.checkpoint').length > 0 || undefined,
       )
       // Each kind of broker gets the snapshot of the other kind of controller.
-      const broker = late.get(kind)!
-      await cluster.launch([broker])
-      await cluster.admin.createTopics({ [`late-${broker.id}`]: { assignment: [[broker.id]] } })
-      await broker.stop()
+      await cluster.launch([late.get(kind)!])
+    }
+    const load = await Load.start(cluster, 'load', { assignment: [4, 5, 6].map((_, at, ids) => turned(ids, at)) })
+    for (const [kind, broker] of late) {
+      await leaderOfKind(kind, load)
+      await killAndReturn(cluster, broker, load)
     }
     const { voters: ids, highWatermark } = await cluster.admin.quorum()
     expect(ids).toEqual([1, 2, 3])
@@ -104,7 +111,7 @@ test('controllers of both kinds are one quorum, with one log', async () => {
       ...['describe', '--replication'],
     ])
     expect(replication.match(/\b(Leader|Follower)\b/g)).toHaveLength(3)
-    await cluster.stop()
+    await finish(cluster, load)
     const [ottla, oracle] = [metadataLog(cluster.node(1)), metadataLog(cluster.node(2))]
     const common = Math.min(ottla.length, oracle.length)
     expect(common).toBeGreaterThan(5000)

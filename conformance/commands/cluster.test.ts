@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
 import { freshDir } from '../harness/cache.ts'
@@ -19,8 +20,13 @@ interface Cluster {
 const READY = /^Ottla is ready \(\d+ ms\) at (\S+)\. Ctrl-C stops it\.$/m
 
 async function start(directory: string, ...more: string[]): Promise<Cluster> {
-  const args = [ottlaScript, 'start', '--brokers', '3', '--data-dir', directory, ...more]
-  const daemon = new Daemon(process.execPath, args, { cwd: directory, logFile: join(directory, 'out') })
+  return launch(['start', '--brokers', '3', '--data-dir', directory, ...more], directory)
+}
+
+/** `directory` is where the command makes its temporary files, too. */
+async function launch(command: readonly string[], directory: string): Promise<Cluster> {
+  const options = { cwd: directory, env: { ...process.env, TMPDIR: directory }, logFile: join(directory, 'out') }
+  const daemon = new Daemon(process.execPath, [ottlaScript, ...command], options)
   running.push(daemon)
   const servers = await eventually('the cluster is ready', 60_000, async () => {
     if (!daemon.running) throw new Error(daemon.output())
@@ -40,7 +46,7 @@ async function nodes(cluster: Cluster): Promise<Map<number, number>> {
   const { stdout } = await ps()
   const found = stdout.split('\n').flatMap((line) => {
     const match = /^\s*(\d+) .* start (\S+)\/node-(\d+)\.properties$/.exec(line)
-    return match?.[2] === cluster.directory ? [[Number(match[3]), Number(match[1])] as const] : []
+    return match?.[2]?.startsWith(cluster.directory) ? [[Number(match[3]), Number(match[1])] as const] : []
   })
   return new Map(found)
 }
@@ -75,6 +81,26 @@ test('a cluster of three: one dies and is reported, the others go on, all stop i
   await again.daemon.end('SIGKILL', 10_000)
   await eventually('the nodes have ended with their parent', 60_000, async () => {
     return (await nodes(again)).size === 0 || undefined
+  })
+})
+
+test('a cluster for a while: its temporary directory goes with it, and its nodes end with their parent', async () => {
+  const directory = freshDir('dev-cluster')
+  const dev = () => launch(['dev', '--brokers', '3', '--port', '0'], directory)
+  const temporary = () => readdirSync(directory).filter((name) => name.startsWith('ottla-'))
+  const first = await dev()
+  expect(temporary()).toHaveLength(1)
+  await json(first, 'topics --create --topic t')
+  expect(await first.daemon.end('SIGINT', 60_000)).toBe(0)
+  expect((await nodes(first)).size).toBe(0)
+  expect(temporary()).toEqual([])
+
+  const second = await dev()
+  expect(await json(second, 'topics --list --exclude-internal')).toEqual({ topics: [] })
+  expect((await nodes(second)).size).toBe(3)
+  await second.daemon.end('SIGKILL', 10_000)
+  await eventually('the nodes have ended with their parent', 60_000, async () => {
+    return (await nodes(second)).size === 0 || undefined
   })
 })
 
