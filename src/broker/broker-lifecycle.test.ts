@@ -17,6 +17,8 @@ class World {
   readonly image = new MetadataImage()
   readonly asked: [string, Body][] = []
   readonly offline: string[] = []
+  /** Of which no controller has heard in time. */
+  readonly untold: string[] = []
   readonly cordoned: string[] = []
   registrationErrors: number[] = []
   /** Nobody takes any request. */
@@ -43,6 +45,8 @@ class World {
     rack: null,
     directories: ['directory'],
     offlineDirectories: () => this.offline,
+    directoryFailureTimeoutMs: 30_000,
+    onUntoldDirectory: (id) => this.untold.push(id),
     cordonedDirectories: () => this.cordoned,
     previousBrokerEpoch: 7,
     heartbeatIntervalMs: 2000,
@@ -186,6 +190,33 @@ describe('the life of a broker (KIP-631)', () => {
     world.lifecycle.directoryFailed()
     await world.time.advance(1)
     expect(world.bodies('BrokerHeartbeat').slice(before)).toMatchObject([{ offlineLogDirs: ['directory'] }])
+    world.lifecycle.close()
+  })
+
+  test.each([
+    ['in the first request after a silence', 20_000, []],
+    ['too late (log.dir.failure.timeout.ms)', 30_000, ['directory']],
+  ])('a directory that fails is told of %s', async (_, silenceMs, untold) => {
+    const world = await registered()
+    world.isSilent = true
+    world.offline.push('directory')
+    world.lifecycle.directoryFailed()
+    await world.time.advance(silenceMs - 1)
+    expect(world.untold).toEqual([])
+    world.isSilent = silenceMs === 30_000
+    await world.time.advance(60_000)
+    expect(world.untold).toEqual(untold)
+    world.lifecycle.close()
+  })
+
+  test('a directory that had failed before is told of in time, too', async () => {
+    const world = new World()
+    world.offline.push('directory')
+    world.registrationErrors = [errors.DUPLICATE_BROKER_REGISTRATION.code]
+    const registering = watched(world.lifecycle.register())
+    world.isSilent = true
+    await world.time.advance(30_000)
+    expect([registering.state, world.untold]).toEqual(['waits', ['directory']])
     world.lifecycle.close()
   })
 

@@ -10,6 +10,7 @@ import { errorOfCode, errors } from '../protocol/errors.ts'
 import type { BrokerHeartbeatResponse } from '../protocol/messages/broker-heartbeat.ts'
 import type { ControllerLink } from '../replication/channel/controller-link.ts'
 import { RequestError } from '../replication/channel/node-client.ts'
+import { UntoldDirectories } from './untold-directories.ts'
 
 /** How soon something that is expected is looked for again. */
 const SOON_MS = 10
@@ -43,6 +44,10 @@ export interface BrokerLifecycleOptions {
   readonly directories: readonly string[]
   /** Of those that failed. */
   readonly offlineDirectories: () => readonly string[]
+  /** log.dir.failure.timeout.ms: how long the controller may not have heard of one of those. */
+  readonly directoryFailureTimeoutMs: number
+  /** Called when that time is over: others count on replicas that this broker has lost. */
+  readonly onUntoldDirectory: (directoryId: string) => void
   /** Of those that take no new replicas (KIP-1066). */
   readonly cordonedDirectories: () => readonly string[]
   /** Left by the last clean shutdown, -1 for none (KIP-966). */
@@ -76,6 +81,7 @@ export class BrokerLifecycle {
   /** Since when a controller has the heartbeat that is under way. */
   #sentMs: number | undefined
   #timer: Scheduled | undefined
+  readonly #untold: UntoldDirectories
   #isBeating = false
   /** Something changed while a heartbeat was under way. */
   #isDue = false
@@ -85,6 +91,8 @@ export class BrokerLifecycle {
     this.#options = options
     this.#incarnationId = randomUuid(options.random)
     this.#brokerEpoch = -1
+    const { time, directoryFailureTimeoutMs, onUntoldDirectory } = options
+    this.#untold = new UntoldDirectories({ time, timeoutMs: directoryFailureTimeoutMs, onTimeout: onUntoldDirectory })
   }
 
   /** -1 before the first registration. */
@@ -98,6 +106,8 @@ export class BrokerLifecycle {
    */
   async register(): Promise<void> {
     const { time, registrationTimeoutMs, nodeId } = this.#options
+    // Some may have failed before.
+    this.#untold.failed(this.#options.offlineDirectories())
     const deadlineMs = time.monotonicMs() + registrationTimeoutMs
     let why: Refusal | undefined
     for (;;) {
@@ -148,6 +158,7 @@ export class BrokerLifecycle {
 
   /** A log directory has failed: the controller is to know at once. */
   directoryFailed(): void {
+    this.#untold.failed(this.#options.offlineDirectories())
     if (this.#brokerEpoch >= 0) this.#beat()
   }
 
@@ -185,6 +196,7 @@ export class BrokerLifecycle {
   close(): void {
     this.#isClosed = true
     this.#timer?.cancel()
+    this.#untold.close()
     this.#mayGo?.()
   }
 
@@ -210,15 +222,18 @@ export class BrokerLifecycle {
   async #beatOnce(): Promise<number> {
     const { link, time, logger, heartbeatIntervalMs, sessionTimeoutMs } = this.#options
     const retryMs = Math.min(RETRY_MS, heartbeatIntervalMs)
+    let offline: string[] = []
     const body = (version: number) => {
       this.#sentMs = time.monotonicMs()
-      return this.#heartbeat(version)
+      offline = [...this.#options.offlineDirectories()]
+      return this.#heartbeat(version, offline)
     }
     const onFailure = () => this.#lost()
     try {
       const { response } = await link.request(apis.BrokerHeartbeat, body, { timeoutMs: sessionTimeoutMs, onFailure })
       this.#sentMs = undefined
       this.#heardMs = time.monotonicMs()
+      if (response.errorCode === 0) this.#untold.told(offline)
       return await this.#heard(response, retryMs)
     } catch (error) {
       if (!(error instanceof RequestError)) throw error
@@ -235,15 +250,15 @@ export class BrokerLifecycle {
     this.#sentMs = undefined
   }
 
-  #heartbeat(version: number) {
-    const { nodeId, image, offlineDirectories, cordonedDirectories } = this.#options
+  #heartbeat(version: number, offlineLogDirs: string[]) {
+    const { nodeId, image, cordonedDirectories } = this.#options
     return {
       brokerId: nodeId,
       brokerEpoch: this.#brokerEpoch,
       currentMetadataOffset: image.offset,
       wantFence: this.#wantFence,
       wantShutDown: this.#wantShutDown,
-      ...(version >= 1 && { offlineLogDirs: [...offlineDirectories()] }),
+      ...(version >= 1 && { offlineLogDirs }),
       // Before the metadata are there, the settings of this broker are not known.
       ...(version >= 2 && !this.#wantFence && { cordonedLogDirs: [...cordonedDirectories()] }),
     }

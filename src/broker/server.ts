@@ -54,6 +54,8 @@ export interface RunningServer {
   handOver(timeoutMs: number): Promise<void>
   /** Resolves once it has stopped. */
   readonly stopped: Promise<void>
+  /** Why it stops, or has stopped, by itself; undefined for no such reason. */
+  readonly failure: string | undefined
   /** Ends as a crash would, without writing anything more; for tests. */
   abandon(): void
 }
@@ -70,6 +72,10 @@ interface Node {
   services?: Services
   registration?: ControllerRegistration
   lifecycle?: BrokerLifecycle
+  /** Why it must not go on. */
+  failure?: string
+  /** Stops it, once it has started. */
+  stop?: () => void
 }
 
 /**
@@ -93,7 +99,10 @@ export async function startServer(config: BrokerConfig, platform: Platform, logg
     node.bound = await bindListeners(config, platform, connections)
     node.storage = openStorage(config, platform, logger, readBuffers, failuresOf(node))
     await serve(node, node.storage, policies)
-    return running(node, node.services!, node.storage)
+    const server = running(node, node.services!, node.storage)
+    node.stop = () => void server.stop()
+    if (node.failure !== undefined) node.stop()
+    return server
   } catch (error) {
     abandon(node)
     throw error instanceof MetadataLogError ? new StartupError(error.message) : error
@@ -103,7 +112,14 @@ export async function startServer(config: BrokerConfig, platform: Platform, logg
 /** What fails is led elsewhere from now on, as soon as the controller has heard of it. */
 function failuresOf(node: Node) {
   return {
-    onDirectoryFailure: () => node.lifecycle?.directoryFailed(),
+    onDirectoryFailure: (directory: string) => {
+      if (node.storage === undefined) return
+      const { metadataLogDir, logDirs } = node.config
+      const failed = node.storage.logs.failedDirectories()
+      if (directory === metadataLogDir) fail(node, `Log directory ${directory} has failed, where the metadata log is`)
+      else if (failed.length === logDirs.length) fail(node, `All log directories have failed: ${failed.join(', ')}`)
+      node.lifecycle?.directoryFailed()
+    },
     onLogFailure: (topic: string, partition: number) => {
       const { replicas, directories } = node.services ?? {}
       const topicId = replicas?.get(topic, partition)?.topicId
@@ -111,6 +127,14 @@ function failuresOf(node: Node) {
       if (topicId !== undefined) directories?.tell(topicId, [partition])
     },
   }
+}
+
+/** A node that cannot go on, and whose partitions others are to lead, stops in order. */
+function fail(node: Node, why: string): void {
+  if (node.failure !== undefined) return
+  node.failure = why
+  node.logger.error(`${why}: this node stops`)
+  node.stop?.()
 }
 
 function checkSupported(config: BrokerConfig): void {
@@ -173,7 +197,7 @@ async function serve(node: Node, storage: Storage, policies: Policies): Promise<
     await controller.publishTo(publishersOf(services))
     return
   }
-  const lifecycle = lifecycleOf(services, storage, endpoints.map(registered))
+  const lifecycle = lifecycleOf(node, services, storage, endpoints.map(registered))
   node.lifecycle = lifecycle
   await lifecycle.register()
   adoptCopies(config, controller, storage)
@@ -187,6 +211,7 @@ async function serve(node: Node, storage: Storage, policies: Policies): Promise<
 }
 
 function lifecycleOf(
+  node: Node,
   { config, platform, logger, image, controllerLink, nodeId, clusterId }: Services,
   { logs, directoryIds }: Storage,
   endPoints: readonly EndPoint[],
@@ -199,6 +224,11 @@ function lifecycleOf(
     rack: config.rack,
     directories: [...directoryIds.values()],
     offlineDirectories: () => idsOf(logs.failedDirectories()),
+    directoryFailureTimeoutMs: config.get('log.dir.failure.timeout.ms'),
+    onUntoldDirectory: (failed) => {
+      const directory = [...directoryIds].find(([, id]) => id === failed)?.[0]
+      fail(node, `No controller could be told in log.dir.failure.timeout.ms that log directory ${directory} has failed`)
+    },
     cordonedDirectories: () => idsOf(config.cordonedLogDirs),
     previousBrokerEpoch: logs.previousBrokerEpoch,
     heartbeatIntervalMs: config.get('broker.heartbeat.interval.ms'),
@@ -264,6 +294,9 @@ function running(node: Node, services: Services, storage: Storage): RunningServe
       if (services.image.brokers.size > 1) await node.lifecycle?.shutDown(timeoutMs)
     },
     stopped,
+    get failure() {
+      return node.failure
+    },
     abandon() {
       loading.cancel()
       abandon(node)
@@ -290,9 +323,19 @@ async function stop(node: Node, services: Services, storage: Storage, handsOver:
   brokerLinks.close()
   controllerLink.close()
   await closed
-  await controller.close()
+  await closeMetadata(node, controller)
   await storage.logs.close(lifecycle?.brokerEpoch ?? -1)
   storage.release()
+}
+
+/** A disk that fails now must not keep the others from being closed in order. */
+async function closeMetadata({ logger }: Node, controller: Controller): Promise<void> {
+  try {
+    await controller.close()
+  } catch (error) {
+    if (!(error instanceof MetadataLogError) && diskErrorCode(error) === undefined) throw error
+    logger.error(`The metadata log was not closed: ${(error as Error).message}`)
+  }
 }
 
 /** Whether there is any broker that could take over what this one leads. */

@@ -56,11 +56,19 @@ export function openStorage(
     const loaded = openDirectories(platform, config, undefined, unusable)
     const logs = openLogs(config, platform, logger, readBuffers, { locks, unusable, ...failures })
     for (const directory of config.logDirs) if (!unusable.has(directory)) locks.delete(directory)
+    refuseWithoutMetadata(config, logs)
     return { ...idsOf(config, loaded), logs, release }
   } catch (error) {
     release()
     throw asStartupError(error)
   }
+}
+
+/** What the disk of the metadata log does to other files it will do to that. Throws StartupError. */
+function refuseWithoutMetadata({ metadataLogDir }: BrokerConfig, logs: LogManager): void {
+  if (!logs.failedDirectories().includes(metadataLogDir)) return
+  logs.abandon()
+  throw new StartupError(`${metadataLogDir}, where the metadata log is, cannot be used`)
 }
 
 /** undefined where it fails, and the node can do without it. */

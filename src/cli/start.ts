@@ -153,5 +153,5 @@ async function serve(
   log.info('Stopped')
   process.off('SIGTERM', signalled)
   process.off('SIGINT', signalled)
-  return 0
+  return server.failure === undefined ? 0 : 1
 }

@@ -19,6 +19,7 @@ beforeEach(() => {
     stop: async () => void events.push('stop'),
     handOver: async (timeoutMs) => void events.push(`hand over in ${timeoutMs}`),
     stopped: new Promise(() => {}),
+    failure: undefined,
     abandon: () => void events.push('abandon'),
   }
 })

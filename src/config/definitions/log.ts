@@ -47,7 +47,7 @@ export const logSettings = {
     'What happens to old data: delete, compact, both, or with an empty list nothing.'),
   'log.dir': list(['/tmp/kafka-logs'], distinctNonEmpty, 'high', 'read-only', 'works',
     'The log directory, or several with commas; log.dirs comes before it.'),
-  'log.dir.failure.timeout.ms': long(30000n, atLeast(1), 'low', 'read-only', 'ignored',
+  'log.dir.failure.timeout.ms': long(30000n, atLeast(1), 'low', 'read-only', 'works',
     'A broker that cannot report a failed log directory for this long stops.'),
   'log.dirs': list(null, distinctNonEmptyOrNull, 'high', 'read-only', 'works',
     'The log directories, with commas; unset means log.dir.'),

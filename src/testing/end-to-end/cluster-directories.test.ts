@@ -9,6 +9,9 @@ const SEED = 51
 const FIRST = '/data-a'
 const SECOND = '/data-b'
 const VICTIM = 1
+const CONTROLLER = 4
+/** log.dir.failure.timeout.ms */
+const FAILURE_TIMEOUT_MS = 30_000
 /** replica.high.watermark.checkpoint.interval.ms, and some more. */
 const CHECKPOINT_MS = 6000
 
@@ -139,6 +142,44 @@ test.each<[string, (topic: string) => string]>([
     expect(names.map(({ name }) => name)).not.toContain(`${lost.topic}-0`)
   },
 )
+
+test('KIP-858: a broker whose failed directory no controller hears of in log.dir.failure.timeout.ms stops', async () => {
+  await start()
+  const partitions = await createSome(2)
+  const kept = partitions.find((partition) => pathOf(partition, VICTIM) === FIRST)!
+  const node = cluster.node(VICTIM)
+  cluster.kill(CONTROLLER)
+  node.disk.fault = (_, path) => (path.startsWith(SECOND) ? 'EIO' : undefined)
+  const { server } = node.life!
+  await cluster.pass(CHECKPOINT_MS + FAILURE_TIMEOUT_MS - 2000)
+  expect(server!.failure).toBe(undefined)
+  await cluster.until(() => !node.isUp)
+  expect(server!.failure).toContain(`log directory ${SECOND} has failed`)
+  await cluster.restart(CONTROLLER)
+  await cluster.until(() => kept.isr.join() === '2,3')
+  await kept.produce(2)
+  await cluster.restart(VICTIM)
+  await expectEqual(kept)
+})
+
+test.each([
+  ['the directory that has the metadata log, too', FIRST],
+  ['all directories', '/'],
+])('a broker stops that loses %s; the others go on', async (_, lost) => {
+  await start()
+  const partitions = await createSome(2)
+  const node = cluster.node(VICTIM)
+  const { server } = node.life!
+  node.disk.fault = (_, path) => (path.startsWith(lost) ? 'EIO' : undefined)
+  await cluster.until(() => !node.isUp)
+  expect(server!.failure).toContain(lost === FIRST ? 'where the metadata log is' : 'fail')
+  for (const partition of partitions) {
+    await partition.produce(2)
+    expect(partition.isr).toEqual([2, 3])
+  }
+  await cluster.restart(VICTIM)
+  for (const partition of partitions) await expectEqual(partition)
+})
 
 test('KIP-113: a follower is moved between directories while it follows, there and back', async () => {
   await start()

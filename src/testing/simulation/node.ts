@@ -137,6 +137,8 @@ export class SimulatedNode {
           if (!life.isAlive) return
           life.server = server
           this.#world.trace.note(`${life.name} serves`)
+          // It may do so by itself.
+          void server.stopped.then(() => this.#stopped(life))
         },
         (error: unknown) => this.#world.nodeFailed(life, error),
       )
