@@ -205,7 +205,7 @@ async function serve(node: Node, storage: Storage, policies: Policies): Promise<
   storage.logs.resumeMoves((log) => {
     services.replicas.get(log.topic, log.partition)?.moveTo(log)
     services.directories.tell(log.topicId, [log.partition])
-  })
+  }, services.replicationQuotas.moves)
   await lifecycle.unfence()
   connections.open('broker', services.serve, paceOf(config, platform, services.quotas))
 }

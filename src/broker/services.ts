@@ -57,7 +57,13 @@ export function makeServices(
   const serve: Serve = (frame, connection, receivedMs) => dispatcher.serve(frame, connection, receivedMs)
   const controllerLink = controllerChannel(config, platform, controller, serve)
   const brokerEpoch = () => image.brokers.get(config.nodeId)?.epoch ?? -1
-  const replicationQuotas = new ReplicationQuotas(config.nodeId, image, platform.time, replicationWindows(config))
+  const replicationQuotas = new ReplicationQuotas(
+    config.nodeId,
+    image,
+    platform.time,
+    replicationWindows(config),
+    moveWindows(config),
+  )
   const fetchers = makeFetchers(config, platform, logger, image, brokerEpoch, replicationQuotas.follower)
   const replicas = new ReplicaManager({
     nodeId: config.nodeId,
@@ -197,6 +203,13 @@ function replicationWindows(config: BrokerConfig): RateWindows {
   return {
     count: config.get('replication.quota.window.num'),
     windowMs: config.get('replication.quota.window.size.seconds') * MS_PER_SECOND,
+  }
+}
+
+function moveWindows(config: BrokerConfig): RateWindows {
+  return {
+    count: config.get('alter.log.dirs.replication.quota.window.num'),
+    windowMs: config.get('alter.log.dirs.replication.quota.window.size.seconds') * MS_PER_SECOND,
   }
 }
 

@@ -10,6 +10,16 @@ const CHUNK_BYTES = 1024 * 1024
 /** What is left is copied at once when it is no more than this: nothing may be appended meanwhile. */
 const LAST_BYTES = 1024 * 1024
 
+/** How long until it is looked again whether more may be copied. */
+const LOOK_AGAIN_MS = 100
+
+/** How fast copies may be made, all together. */
+export interface CopyPace {
+  /** Whether nothing more is to be copied for now. */
+  isExceeded(): boolean
+  record(sizeBytes: number): void
+}
+
 export interface LogCopyOptions {
   /** Made if missing. What a copy that was interrupted left in it, is kept as far as it is right. */
   readonly directory: string
@@ -21,6 +31,8 @@ export interface LogCopyOptions {
   readonly whenIdle: () => Promise<void>
   /** Called once everything is there, before anything else can be appended. */
   readonly onComplete: () => void
+  /** [As fast as can be] */
+  readonly pace?: CopyPace | undefined
 }
 
 /** How much of a segment is in the copy, and how often batches of it had been cut off by then. */
@@ -188,11 +200,15 @@ export class LogCopy {
     try {
       let position = this.#copied.get(segment)?.bytes ?? 0
       if (position === 0) target.truncate(0)
-      while (position < endBytes && segment.cuts === cuts && this.#options.mayGoOn()) {
+      for (;;) {
+        await this.#untilItMay()
+        const isThere = segment.cuts === cuts && segments.all.includes(segment)
+        if (position >= endBytes || !isThere || !this.#options.mayGoOn()) break
         const bytes = await source.read(this.#chunk.subarray(0, Math.min(CHUNK_BYTES, endBytes - position)), position)
         if (bytes === 0) break
         await target.write([this.#chunk.subarray(0, bytes)], position)
         position += bytes
+        this.#options.pace?.record(bytes)
         this.#copied.set(segment, { bytes: position, cuts })
       }
       await target.sync()
@@ -200,6 +216,12 @@ export class LogCopy {
       segment.endRead()
       target.close()
     }
+  }
+
+  async #untilItMay(): Promise<void> {
+    const { pace, mayGoOn } = this.#options
+    const { time } = this.#state.environment
+    while (pace?.isExceeded() && mayGoOn()) await new Promise<void>((resolve) => time.after(LOOK_AGAIN_MS, resolve))
   }
 
   /** Nothing else happens while this runs. */

@@ -5,6 +5,7 @@ import { LogError } from './append-error.ts'
 import { partitionKey } from './checkpoint.ts'
 import { type CleanerSettings, LogCleaner } from './cleaner/log-cleaner.ts'
 import { loadDirectory, removeMoveMarks } from './load-directory.ts'
+import type { CopyPace } from './log-copy.ts'
 import { LogDirectory } from './log-directory.ts'
 import { LogMoves } from './log-moves.ts'
 import type { LogEnvironment } from './log-options.ts'
@@ -198,10 +199,10 @@ export class LogManager {
 
   /**
    * To be called when the logs are those of the metadata: moves that were interrupted go on. `onMoved` is told at once of
-   * every log that has taken the place of another.
+   * every log that has taken the place of another. `pace`: how fast all moves together may be [as fast as they can].
    */
-  resumeMoves(onMoved: (log: PartitionLog) => void): void {
-    this.#moves.resume(onMoved)
+  resumeMoves(onMoved: (log: PartitionLog) => void, pace?: CopyPace): void {
+    this.#moves.resume(onMoved, pace)
   }
 
   /**

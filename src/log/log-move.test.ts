@@ -114,6 +114,41 @@ describe('a move between log directories (KIP-113)', () => {
     manager.abandon()
   })
 
+  it('goes no faster than it may, and is called off while it waits (replica.alter.log.dirs.io.max.bytes.per.second)', async () => {
+    const { environment, manager, write, move, moved, settle } = await setUp(40)
+    let allowedBytes = 0
+    let copiedBytes = 0
+    const pace = {
+      isExceeded: () => copiedBytes >= allowedBytes,
+      record: (sizeBytes: number) => {
+        copiedBytes += sizeBytes
+      },
+    }
+    manager.resumeMoves((now) => moved.push(now), pace)
+    const pass = async () => {
+      await settle()
+      await environment.time.advance(100)
+      await settle()
+    }
+    move()
+    await pass()
+    expect(copiedBytes).toBe(0)
+    allowedBytes = 1_000_000
+    await pass()
+    expect(copiedBytes).toBeGreaterThanOrEqual(allowedBytes)
+    // A segment holds less than three batches.
+    expect(copiedBytes).toBeLessThan(allowedBytes + 300_000)
+    move('/a')
+    await pass()
+    expect(manager.describe()[1]!.logs).toEqual([])
+    move('/b')
+    await write(manager.get('t', 0)!, 'v40')
+    allowedBytes = Number.POSITIVE_INFINITY
+    await pass()
+    expect(textOf(await readValues(moved[0]!))).toEqual(names(41))
+    manager.abandon()
+  })
+
   it('is called off by a move to where the log is, and by the end of the partition', async () => {
     const { environment, manager, move, moved, settle } = await setUp(25)
     move()

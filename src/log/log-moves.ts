@@ -1,7 +1,7 @@
 import { diskErrorCode } from '../platform/disk.ts'
 import { LogError } from './append-error.ts'
 import { partitionKey } from './checkpoint.ts'
-import type { LogCopy } from './log-copy.ts'
+import type { CopyPace, LogCopy } from './log-copy.ts'
 import type { LogDirectory } from './log-directory.ts'
 import { messageOf } from './log-state.ts'
 import { DELETE_SUFFIX, FUTURE_SUFFIX, type KnownState, type LogStore, STRAY_SUFFIX } from './log-store.ts'
@@ -39,6 +39,7 @@ export class LogMoves {
   readonly #moves = new Map<string, Move>()
   readonly #found = new Map<string, FoundCopy>()
   #onMoved: (log: PartitionLog) => void = () => {}
+  #pace: CopyPace | undefined
 
   constructor(store: LogStore) {
     this.#store = store
@@ -73,8 +74,9 @@ export class LogMoves {
   }
 
   /** Goes on with the moves that the last shutdown or crash interrupted. `onMoved` is told of the end of these and all others. */
-  resume(onMoved: (log: PartitionLog) => void): void {
+  resume(onMoved: (log: PartitionLog) => void, pace?: CopyPace): void {
     this.#onMoved = onMoved
+    this.#pace = pace
     const { disk } = this.#store.environment
     for (const [key, { topic, partition, directory, path }] of this.#found) {
       const log = this.#store.logs.get(key)
@@ -126,12 +128,13 @@ export class LogMoves {
   #run(log: PartitionLog, target: LogDirectory, path: string): void {
     const { logger } = this.#store.environment
     const mayGoOn = () => this.#moves.get(log.name) === move && !this.#store.isClosed
-    const copy = log.copyTo(path, mayGoOn, () => {
+    const onComplete = () => {
       const moved = this.#complete(log, target, path)
       this.#moves.delete(log.name)
       this.#onMoved(moved)
       logger.info(`${log.name} is in ${target.path} now`)
-    })
+    }
+    const copy = log.copyTo(path, mayGoOn, onComplete, this.#pace)
     const move: Move = { target, copy, path, done: Promise.resolve() }
     this.#moves.set(log.name, move)
     const end = (why: string) => {

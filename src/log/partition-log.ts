@@ -5,7 +5,7 @@ import { type CleanableRange, cleanableRange } from './cleaner/cleanable-range.t
 import { DamageError } from './damage-error.ts'
 import type { EpochEntry } from './epoch-cache.ts'
 import { loadLog } from './loader.ts'
-import { LogCopy } from './log-copy.ts'
+import { type CopyPace, LogCopy } from './log-copy.ts'
 import type { LogEnvironment, PartitionLogOptions } from './log-options.ts'
 import { lastStableOffsetOf, readLog } from './log-reads.ts'
 import { LogState, messageOf } from './log-state.ts'
@@ -29,6 +29,7 @@ import type {
 export class PartitionLog implements PartitionLogApi {
   readonly topic: string
   readonly partition: number
+  onLogStart: () => void = () => {}
   readonly #state: LogState
   readonly #appender: Appender
   readonly #onTruncated: (() => void) | undefined
@@ -287,6 +288,7 @@ export class PartitionLog implements PartitionLogApi {
     state.environment.logger.info(`Incremented log start offset of ${state.name} to ${offset} due to ${reason}`)
     state.epochs.truncateFromStart(offset)
     state.producers.onHighWatermark(offset)
+    this.onLogStart()
     return true
   }
 
@@ -311,7 +313,7 @@ export class PartitionLog implements PartitionLogApi {
   }
 
   /** A copy of the log in another directory, to be made by its `run`. See `LogCopyOptions`. */
-  copyTo(directory: string, mayGoOn: () => boolean, onComplete: () => void): LogCopy {
+  copyTo(directory: string, mayGoOn: () => boolean, onComplete: () => void, pace?: CopyPace): LogCopy {
     const isWanted = () => mayGoOn() && this.#state.offline === undefined
     const isIdle = () => this.#isIdle
     return new LogCopy(this.#state, {
@@ -320,6 +322,7 @@ export class PartitionLog implements PartitionLogApi {
       isIdle,
       whenIdle: () => this.#whenIdle(),
       onComplete,
+      pace,
     })
   }
 

@@ -59,6 +59,14 @@ describe('the rate', () => {
     expect(quotas.leader.isExceeded()).toBe(false)
   })
 
+  it('of moves between log directories has a setting of its own (KIP-113)', () => {
+    quotas.moves.record(150)
+    set(ConfigResourceType.broker, '', { [LEADER_RATE]: '100' })
+    expect(quotas.moves.isExceeded()).toBe(false)
+    set(ConfigResourceType.broker, '', { 'replica.alter.log.dirs.io.max.bytes.per.second': '100' })
+    expect([quotas.moves, quotas.leader].map((quota) => quota.isExceeded())).toEqual([true, false])
+  })
+
   it('is that of the broker before that of all brokers', () => {
     quotas.leader.record(150)
     set(ConfigResourceType.broker, '', { [LEADER_RATE]: '100' })

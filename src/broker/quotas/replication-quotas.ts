@@ -6,9 +6,14 @@ import { type RateWindows, SimpleRate } from './windowed-rate.ts'
 
 /** The settings of one side of replication: a rate of the broker, and the replicas of each topic that it is for. */
 interface ThrottleSettings {
-  readonly rate: 'leader.replication.throttled.rate' | 'follower.replication.throttled.rate'
+  readonly rate: RateSetting
   readonly replicas: 'leader.replication.throttled.replicas' | 'follower.replication.throttled.replicas'
 }
+
+type RateSetting =
+  | 'leader.replication.throttled.rate'
+  | 'follower.replication.throttled.rate'
+  | 'replica.alter.log.dirs.io.max.bytes.per.second'
 
 const LEADER: ThrottleSettings = {
   rate: 'leader.replication.throttled.rate',
@@ -22,30 +27,17 @@ const FOLLOWER: ThrottleSettings = {
 /** Throttled partitions of a topic. */
 type Throttled = 'all' | ReadonlySet<number>
 
-/** Bytes each second that one side of replication may move of throttled partitions (KIP-73). */
-export class ReplicationQuota implements FollowerThrottle {
-  readonly #settings: ThrottleSettings
-  readonly #nodeId: number
+/** Bytes each second, at most as many as a dynamic setting of the broker says. */
+export class ByteQuota {
+  readonly #setting: RateSetting
   readonly #time: Time
   readonly #rate: SimpleRate
-  readonly #throttled = new Map<string, Throttled>()
   #bound = Number.POSITIVE_INFINITY
 
-  constructor(settings: ThrottleSettings, nodeId: number, time: Time, windows: RateWindows) {
-    this.#settings = settings
-    this.#nodeId = nodeId
+  constructor(setting: RateSetting, time: Time, windows: RateWindows) {
+    this.#setting = setting
     this.#time = time
     this.#rate = new SimpleRate(windows)
-  }
-
-  /** False where no partition is throttled, so that nobody need ask for each. */
-  get isInUse(): boolean {
-    return this.#throttled.size > 0
-  }
-
-  isThrottled(topic: string, partition: number): boolean {
-    const throttled = this.#throttled.get(topic)
-    return throttled === 'all' || throttled?.has(partition) === true
   }
 
   isExceeded(): boolean {
@@ -60,16 +52,39 @@ export class ReplicationQuota implements FollowerThrottle {
     return Math.floor(this.#time.monotonicMs())
   }
 
+  /** `own` comes before what is said for all brokers. */
+  updateBroker(own: ReadonlyMap<string, string>, all: ReadonlyMap<string, string>): void {
+    const rate = own.get(this.#setting) ?? all.get(this.#setting)
+    this.#bound = rate === undefined ? Number.POSITIVE_INFINITY : Number(rate)
+  }
+}
+
+/** Bytes each second that one side of replication may move of throttled partitions (KIP-73). */
+export class ReplicationQuota extends ByteQuota implements FollowerThrottle {
+  readonly #settings: ThrottleSettings
+  readonly #nodeId: number
+  readonly #throttled = new Map<string, Throttled>()
+
+  constructor(settings: ThrottleSettings, nodeId: number, time: Time, windows: RateWindows) {
+    super(settings.rate, time, windows)
+    this.#settings = settings
+    this.#nodeId = nodeId
+  }
+
+  /** False where no partition is throttled, so that nobody need ask for each. */
+  get isInUse(): boolean {
+    return this.#throttled.size > 0
+  }
+
+  isThrottled(topic: string, partition: number): boolean {
+    const throttled = this.#throttled.get(topic)
+    return throttled === 'all' || throttled?.has(partition) === true
+  }
+
   updateTopic(topic: string, configs: ReadonlyMap<string, string>): void {
     const throttled = throttledOf(configs.get(this.#settings.replicas) ?? '', this.#nodeId)
     if (throttled === undefined) this.#throttled.delete(topic)
     else this.#throttled.set(topic, throttled)
-  }
-
-  /** `own` comes before what is said for all brokers. */
-  updateBroker(own: ReadonlyMap<string, string>, all: ReadonlyMap<string, string>): void {
-    const rate = own.get(this.#settings.rate) ?? all.get(this.#settings.rate)
-    this.#bound = rate === undefined ? Number.POSITIVE_INFINITY : Number(rate)
   }
 }
 
@@ -82,16 +97,18 @@ function throttledOf(text: string, nodeId: number): Throttled | undefined {
   return partitions.length === 0 ? undefined : new Set(partitions)
 }
 
-/** What replicas of this broker may move, as leaders and as followers. */
+/** What replicas of this broker may move, as leaders, as followers, and from one log directory to another (KIP-113). */
 export class ReplicationQuotas implements MetadataPublisher {
   readonly leader: ReplicationQuota
   readonly follower: ReplicationQuota
+  readonly moves: ByteQuota
   readonly #nodeId: number
   readonly #image: MetadataImage
 
-  constructor(nodeId: number, image: MetadataImage, time: Time, windows: RateWindows) {
+  constructor(nodeId: number, image: MetadataImage, time: Time, windows: RateWindows, moveWindows = windows) {
     this.#nodeId = nodeId
     this.#image = image
+    this.moves = new ByteQuota('replica.alter.log.dirs.io.max.bytes.per.second', time, moveWindows)
     this.leader = new ReplicationQuota(LEADER, nodeId, time, windows)
     this.follower = new ReplicationQuota(FOLLOWER, nodeId, time, windows)
   }
@@ -103,7 +120,7 @@ export class ReplicationQuotas implements MetadataPublisher {
     if (!isInitial && !configsChanged.some(({ type }) => type === ConfigResourceType.broker)) return
     const own = configs.of(ConfigResourceType.broker, String(this.#nodeId))
     const all = configs.of(ConfigResourceType.broker, '')
-    for (const quota of [this.leader, this.follower]) quota.updateBroker(own, all)
+    for (const quota of [this.leader, this.follower, this.moves]) quota.updateBroker(own, all)
   }
 
   #updateTopic(name: string): void {

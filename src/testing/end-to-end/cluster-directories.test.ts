@@ -2,7 +2,7 @@ import { afterEach, expect, test } from 'vitest'
 import { apis } from '../../protocol/api-keys.ts'
 import { nameOfError } from '../simulation/client.ts'
 import { TestCluster } from './cluster.testkit.ts'
-import { TestPartition } from './cluster-partition.testkit.ts'
+import { BROKER_CONFIG, TestPartition } from './cluster-partition.testkit.ts'
 
 const SEED = 51
 /** The metadata log is in the first one. */
@@ -221,4 +221,25 @@ test('KIP-113: a follower is moved between directories while it follows, there a
   await partition!.produce(2)
   await expectEqual(partition!)
   expect((await partition!.describe(3)).offlineReplicas).toEqual([])
+})
+
+test('KIP-113: a move takes as long as replica.alter.log.dirs.io.max.bytes.per.second says', async () => {
+  await start()
+  const [partition] = await createSome(1)
+  const follower = 2
+  await partition!.produce(6, 900_000)
+  await partition!.untilEqual(1, 2, 3)
+  const { time } = cluster.world
+  const moveMs = async () => {
+    const target = pathOf(partition!, follower) === FIRST ? SECOND : FIRST
+    const startMs = time.monotonicMs()
+    expect(await move(follower, partition!.topic, target)).toBe('NONE')
+    await cluster.until(() => pathOf(partition!, follower) === target)
+    return time.monotonicMs() - startMs
+  }
+  expect(await moveMs()).toBeLessThan(1000)
+  await partition!.configure(BROKER_CONFIG, { 'replica.alter.log.dirs.io.max.bytes.per.second': '1000000' })
+  // The last MB is copied at once.
+  expect(await moveMs()).toBeGreaterThan(3000)
+  await expectEqual(partition!)
 })
