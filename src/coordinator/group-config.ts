@@ -73,6 +73,8 @@ export interface GroupCoordinatorConfig {
   readonly offsetsRetentionCheckIntervalMs: number
   /** offsets.commit.timeout.ms */
   readonly writeTimeoutMs: number
+  /** group.coordinator.append.linger.ms: -1 for as long as the write before takes. */
+  readonly lingerMs: number
   readonly consumer: ConsumerGroupConfig
   readonly share: ShareGroupConfig
   readonly streams: StreamsGroupConfig
@@ -111,6 +113,7 @@ export function groupCoordinatorConfig(
     offsetsRetentionMs: config.get('offsets.retention.minutes') * MINUTE_MS,
     offsetsRetentionCheckIntervalMs: config.get('offsets.retention.check.interval.ms'),
     writeTimeoutMs: config.get('offsets.commit.timeout.ms'),
+    lingerMs: config.get('group.coordinator.append.linger.ms'),
     consumer: {
       maxGroupSize: config.get('group.consumer.max.size'),
       assignors: assignorNames(config, 'group.consumer.assignors', consumerAssignors),

@@ -83,6 +83,7 @@ export class GroupCoordinator {
       logger,
       codec,
       writeTimeoutMs: config.writeTimeoutMs,
+      lingerMs: config.lingerMs,
     })
   }
 

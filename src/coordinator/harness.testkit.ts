@@ -20,6 +20,7 @@ export const testConfig: GroupCoordinatorConfig = {
   offsetsRetentionMs: 1_000_000,
   offsetsRetentionCheckIntervalMs: 100_000,
   writeTimeoutMs: 5000,
+  lingerMs: -1,
   consumer: {
     maxGroupSize: 100,
     assignors: ['uniform', 'range'],

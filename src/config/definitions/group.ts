@@ -31,7 +31,7 @@ export const groupSettings = {
     'Time between two evaluations of the regular expressions of a group.')),
   'group.consumer.session.timeout.ms': int(45000, atLeast(1), 'medium', 'read-only', 'works',
     'A member of a consumer group silent for this long is removed.'),
-  'group.coordinator.append.linger.ms': int(-1, atLeast(-1), 'medium', 'read-only', 'ignored',
+  'group.coordinator.append.linger.ms': int(-1, atLeast(-1), 'medium', 'read-only', 'works',
     'How long the coordinator collects records before it writes them; -1 adapts.'),
   'group.coordinator.background.threads': int(2, atLeast(1), 'high', 'read-only', 'ignored',
     'Threads for heavy coordinator work; a broker here runs on one event loop.'),

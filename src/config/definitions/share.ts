@@ -51,7 +51,7 @@ export const shareSettings = {
     'How long a record stays with the consumer that was given it.'),
   'group.share.session.timeout.ms': int(45000, atLeast(1), 'medium', 'read-only', 'works',
     'A member of a share group silent for this long is removed.'),
-  'share.coordinator.append.linger.ms': int(-1, atLeast(-1), 'medium', 'read-only', 'ignored',
+  'share.coordinator.append.linger.ms': int(-1, atLeast(-1), 'medium', 'read-only', 'works',
     'How long the share coordinator collects records before it writes them; -1 adapts.'),
   'share.coordinator.cached.buffer.max.bytes': int(1048588, atLeast(524288), 'medium', 'cluster-wide', 'ignored',
     'Largest write buffer that the share coordinator keeps for reuse.'),

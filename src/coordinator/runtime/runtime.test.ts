@@ -64,7 +64,7 @@ class NumbersShard implements CoordinatorShard {
 
 const time = new VirtualTime()
 
-function setup(log = new MemoryCoordinatorLog()) {
+function setup(log = new MemoryCoordinatorLog(), lingerMs = -1) {
   const shards: NumbersShard[] = []
   const runtime = new CoordinatorRuntime<NumbersShard>({
     name: 'Numbers',
@@ -79,6 +79,7 @@ function setup(log = new MemoryCoordinatorLog()) {
     logger: silentLogger,
     codec: 0,
     writeTimeoutMs: 5000,
+    lingerMs,
   })
   const add = (name: string, change: number, partition = 0) =>
     new Outcome(runtime.write(partition, (shard) => shard.add(name, change)))
@@ -105,6 +106,43 @@ test('without the partition: NOT_COORDINATOR; while it is loaded: COORDINATOR_LO
   expect(errorOf(before)).toBe('NOT_COORDINATOR')
   expect(errorOf(during)).toBe('COORDINATOR_LOAD_IN_PROGRESS')
   expect(after.required).toBe(1)
+})
+
+test('with append.linger.ms records are gathered for so long, from the first one on', async () => {
+  const { log, runtime, add, read } = setup(undefined, 20)
+  await runtime.load(0, 3)
+  const first = add('a', 1)
+  await time.advance(10)
+  const second = add('a', 1)
+  const seen = read('a')
+  await time.advance(9)
+  expect([log.appendCount, first.isSettled, seen.isSettled]).toEqual([0, false, false])
+  await time.advance(1)
+  expect([log.appendCount, first.required, second.required, seen.required]).toEqual([1, 1, 2, 2])
+  // One that comes during a write has its own time.
+  log.isHeld = true
+  add('a', 1)
+  await time.advance(35)
+  const third = add('a', 1)
+  log.release()
+  await time.advance(19)
+  expect([log.appendCount, third.isSettled]).toEqual([2, false])
+  await time.advance(1)
+  expect([log.appendCount, third.required]).toEqual([3, 4])
+})
+
+test('with append.linger.ms what fills a batch, or ends with the leadership, waits no longer', async () => {
+  const { log, runtime, add } = setup(undefined, 20)
+  await runtime.load(0, 3)
+  log.maxBytes = 400
+  const full = add('a'.repeat(150), 1)
+  const rest = add('b'.repeat(150), 1)
+  await settle()
+  expect([log.appendCount, full.required, rest.isSettled]).toEqual([1, 1, false])
+  runtime.unload(0, undefined)
+  expect(log.appendCount).toBe(1)
+  await time.advance(20)
+  expect([log.appendCount, errorOf(rest)]).toEqual([1, 'NOT_COORDINATOR'])
 })
 
 test('operations of one turn leave in one batch, and see each other', async () => {

@@ -1,5 +1,5 @@
 import type { Logger } from '../../platform/logger.ts'
-import type { Time } from '../../platform/time.ts'
+import type { Scheduled, Time } from '../../platform/time.ts'
 import { errors, type KafkaError } from '../../protocol/errors.ts'
 import { ControlType, controlKey, endTxnMarkerValue } from '../../protocol/records/control.ts'
 import type { Codec } from '../../protocol/records/layout.ts'
@@ -26,6 +26,8 @@ export interface RuntimeOptions<S extends CoordinatorShard> {
   readonly codec: Codec
   /** How long a response waits for its records to be committed. */
   readonly writeTimeoutMs: number
+  /** How long records are gathered before they are written; 0 or less writes them at once [0]. */
+  readonly lingerMs?: number
 }
 
 const OUTSIDE_TRANSACTIONS: RecordOrigin = { producerId: -1, producerEpoch: -1 }
@@ -54,6 +56,8 @@ export class ShardHost<S extends CoordinatorShard> {
   #sealed: WriteBatch[] = []
   #open: WriteBatch | undefined
   #flushScheduled = false
+  /** Until the open batch has been gathered for long enough. */
+  #linger: Scheduled | undefined
   #idleWaiters: (() => void)[] = []
   /** Where the committed records end. */
   #position = 0
@@ -170,6 +174,7 @@ export class ShardHost<S extends CoordinatorShard> {
     const wasActive = this.#state === 'active'
     this.#state = state
     this.#timers.close()
+    this.#linger?.cancel()
     if (wasActive) this.#shard.onUnloaded()
     this.#settleAll(errors.NOT_COORDINATOR, errors.NOT_COORDINATOR)
   }
@@ -264,6 +269,7 @@ export class ShardHost<S extends CoordinatorShard> {
     if (this.#open === undefined) {
       const { time, codec } = this.#options
       const batch = new WriteBatch(time.nowMs(), codec, transaction)
+      batch.openedMs = time.monotonicMs()
       this.#limitWait(batch)
       this.#open = batch
     }
@@ -288,6 +294,14 @@ export class ShardHost<S extends CoordinatorShard> {
 
   #flushSoon(): void {
     if (this.#flushScheduled || this.#inFlight !== undefined) return
+    const lingerMs = this.#lingersForMs()
+    if (lingerMs > 0) {
+      this.#linger ??= this.#options.time.after(lingerMs, () => {
+        this.#linger = undefined
+        this.#flush()
+      })
+      return
+    }
     this.#flushScheduled = true
     this.#options.time.soon(() => {
       this.#flushScheduled = false
@@ -295,8 +309,17 @@ export class ShardHost<S extends CoordinatorShard> {
     })
   }
 
+  /** How long the open batch waits for more records; what is sealed, and so what has to come before, does not. */
+  #lingersForMs(): number {
+    const { lingerMs = 0, time } = this.#options
+    if (lingerMs <= 0 || this.#sealed.length > 0 || this.#open === undefined) return 0
+    return this.#open.openedMs + lingerMs - time.monotonicMs()
+  }
+
   #flush(): void {
     if (this.#inFlight !== undefined || this.#state !== 'active') return
+    this.#linger?.cancel()
+    this.#linger = undefined
     if (this.#sealed.length === 0) this.#seal(this.#undo.position)
     const batch = this.#sealed.shift()
     if (batch === undefined) return
@@ -321,6 +344,7 @@ export class ShardHost<S extends CoordinatorShard> {
     batch.timeout?.cancel()
     batch.settle(undefined)
     if (this.#isIdle) this.#tellIdle()
+    else if (this.#lingersForMs() > 0) this.#flushSoon()
     else this.#flush()
   }
 

@@ -42,6 +42,8 @@ export class WriteBatch {
   /** The place in the undo log after the changes of this batch; set when no more records can join. */
   undoEnd = -1
   timeout: Scheduled | undefined
+  /** Of the monotonic clock. */
+  openedMs = 0
   readonly transaction: BatchTransaction | undefined
 
   /** `transaction`: whose records, or whose marker, these are. */

@@ -10,6 +10,8 @@ export interface ShareCoordinatorConfig {
   readonly pruneIntervalMs: number
   /** share.coordinator.write.timeout.ms */
   readonly writeTimeoutMs: number
+  /** share.coordinator.append.linger.ms: -1 for as long as the write before takes. */
+  readonly lingerMs: number
 }
 
 /** The settings in force when the broker starts: none of them can be changed while it runs. */
@@ -19,5 +21,6 @@ export function shareCoordinatorConfig(config: BrokerConfig): ShareCoordinatorCo
     coldSnapshotIntervalMs: config.get('share.coordinator.cold.partition.snapshot.interval.ms'),
     pruneIntervalMs: config.get('share.coordinator.state.topic.prune.interval.ms'),
     writeTimeoutMs: config.get('share.coordinator.write.timeout.ms'),
+    lingerMs: config.get('share.coordinator.append.linger.ms'),
   }
 }

@@ -26,6 +26,7 @@ class Bench {
         coldSnapshotIntervalMs: 300_000,
         pruneIntervalMs: PRUNE_MS,
         writeTimeoutMs: 5000,
+        lingerMs: -1,
       },
       codec: Codec.none,
       partitionCount: () => 1,

@@ -94,6 +94,7 @@ export class ShareCoordinator {
       logger,
       codec,
       writeTimeoutMs: config.writeTimeoutMs,
+      lingerMs: config.lingerMs,
     })
     this.#pruning = this.#pruneLater()
   }
