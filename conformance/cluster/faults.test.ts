@@ -83,8 +83,9 @@ describe('under load of three kinds: of Java, of librdkafka, and of a producer t
 }, 900_000)
 
 test('the disk of the active controller is full: the others go on, and it is in sync again once there is room and it has started anew', async () => {
-  const cluster = await Cluster.of({ nodes: [{}, {}, {}], overrides: shortSessions })
+  const cluster = await Cluster.of({ nodes: [{}, {}, {}], overrides: { ...shortSessions, ...quickGroups } })
   const disks = new Map<ClusterNode, SmallDisk>()
+  let clients: Clients | undefined
   await withCluster(cluster, async () => {
     for (const node of cluster.nodes) {
       const disk = await SmallDisk.on(node.dataDir, 64)
@@ -93,21 +94,25 @@ test('the disk of the active controller is full: the others go on, and it is in 
     }
     await cluster.launch()
     const load = await Load.start(cluster, 'full', { maxPauseMs: 100 })
-    await load.progress()
+    clients = await Clients.launch(cluster, 'consumer', 1)
+    const progress = () => Promise.all([load.progress(), clients!.progress()])
     const full = await activeController(cluster)
     const disk = disks.get(full)!
     cluster.avoid = full.id
     load.resetGaps()
     disk.fill()
     await deposed(cluster, full, load.topic)
-    await load.progress()
+    await progress()
     console.log(`a full disk: ${Math.round(load.longestGapMs)} ms at most between acknowledgements`)
     disk.free()
     await full.kill()
     await full.start()
     await cluster.admin.settled()
     await cluster.admin.electPreferred()
-    await load.progress()
+    await progress()
+    await clients.finish(cluster)
     await load.finish()
-  }).finally(() => Promise.all([...disks.values()].map((disk) => disk.end())))
+  })
+    .finally(() => clients?.kill())
+    .finally(() => Promise.all([...disks.values()].map((disk) => disk.end())))
 }, 900_000)

@@ -32,6 +32,7 @@ test('under controllers of Apache Kafka: brokers of Ottla alone, then of both ki
     await alone.progress()
     await killAndReturn(cluster, cluster.node(4), alone)
     await killAndReturn(cluster, await activeController(cluster), alone)
+    await alone.end()
 
     await cluster.launch([cluster.node(7)])
     const across = [7, 4, 5].map((first, index, ids) => [first, ...ids.slice(index + 1), ...ids.slice(0, index)])
