@@ -216,7 +216,13 @@ class DurableState {
   #start(): ShareCoordinator {
     return new ShareCoordinator({
       log: this.log,
-      config: { updatesPerSnapshot: 3, coldSnapshotIntervalMs: 2000, pruneIntervalMs: 700, writeTimeoutMs: 5000 },
+      config: {
+        updatesPerSnapshot: 3,
+        coldSnapshotIntervalMs: 2000,
+        pruneIntervalMs: 700,
+        writeTimeoutMs: 5000,
+        lingerMs: -1,
+      },
       codec: Codec.none,
       partitionCount: () => 1,
       exists: () => true,
