@@ -40,6 +40,25 @@ describe('a new cluster', () => {
   })
 })
 
+describe('when nothing happens', () => {
+  it.each([
+    [500, 3],
+    [1000, 1],
+    [0, 0],
+  ])('a no-op record is written every %i ms (KIP-835)', async (periodMs, count) => {
+    const world = new ControllerWorld({ 'metadata.max.idle.interval.ms': String(periodMs) })
+    const controller = await world.open()
+    const before = contentsOf(controller.image)
+    const { offset } = controller.image
+    for (let step = 0; step < 16; step++) await world.time.advance(100)
+    expect(controller.image.offset).toBe(offset + count)
+    expect(contentsOf(controller.image)).toEqual(before)
+    await controller.close()
+    for (let step = 0; step < 16; step++) await world.time.advance(100)
+    expect((await world.open(false)).image.offset).toBe(offset + count + 1)
+  })
+})
+
 describe('a restart', () => {
   it('gives the same state, but for a new registration and new leader epochs', async () => {
     const world = new ControllerWorld()

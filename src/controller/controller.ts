@@ -1,7 +1,7 @@
 import type { BrokerConfig } from '../config/broker-config.ts'
 import { MetadataImage } from '../metadata/image.ts'
 import { MetadataLoader } from '../metadata/loader.ts'
-import { decodeMetadataRecord, encodeMetadataRecord, type MetadataRecord } from '../metadata/records.ts'
+import { decodeMetadataRecord, encodeMetadataRecord, type MetadataRecord, metadataRecord } from '../metadata/records.ts'
 import { snapshotRecords } from '../metadata/snapshot-records.ts'
 import type { MetadataPublisher } from '../metadata/types.ts'
 import type { Logger } from '../platform/logger.ts'
@@ -163,6 +163,7 @@ export class Controller {
         this.#resetHead()
         this.#startSessions()
         this.#startElections()
+        this.#startNoOps()
         this.#onActivation?.()
       },
       (error) => this.#onActivation?.(error),
@@ -198,6 +199,14 @@ export class Controller {
       repeat(config.get('leader.imbalance.check.interval.seconds') * 1000, balanceLeaders)
     }
     repeat(config.get('unclean.leader.election.interval.ms'), electUncleanLeaders)
+  }
+
+  /** Who follows the log can tell by them that it has what is newest, also when nothing happens (KIP-835). */
+  #startNoOps(): void {
+    const periodMs = this.#options.config.get('metadata.max.idle.interval.ms')
+    if (periodMs === 0) return
+    const decide = () => ({ records: [metadataRecord('NoOp', {})], response: false })
+    this.#tasks.start(periodMs, () => this.#inBackground(this.#decide(decide), false))
   }
 
   /** A decision that nobody waits for: where the leadership or the log is lost, whoever leads next decides it again. */

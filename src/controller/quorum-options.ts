@@ -11,6 +11,8 @@ const FETCH_MAX_WAIT_MS = 500
 /** The levels of kraft.version that this version of Ottla knows: fixed voters, and voters in the log. */
 const KRAFT_VERSIONS = { min: 0, max: 1 }
 
+const APPEND_LINGER = 'controller.quorum.append.linger.ms'
+
 /** Room for what is around the records in a response. */
 const RESPONSE_ROOM_BYTES = 64 * 1024
 
@@ -54,6 +56,8 @@ export function quorumOptions(options: ControllerOptions): QuorumNodeOptions {
     fetchMaxWaitMs: FETCH_MAX_WAIT_MS,
     fetchMaxBytes,
     fetchSnapshotMaxBytes,
+    // Only where somebody asks for it: what comes while a write is under way is in the next one together anyway.
+    appendLingerMs: config.isSet(APPEND_LINGER) ? config.get(APPEND_LINGER) : 0,
     snapshotMaxNewRecordBytes: config.get('metadata.log.max.record.bytes.between.snapshots'),
     snapshotMaxIntervalMs: config.get('metadata.log.max.snapshot.interval.ms'),
     segmentBytes: config.get('metadata.log.segment.bytes'),

@@ -6,10 +6,10 @@ import { VirtualTime } from '../../platform/virtual-time.ts'
 import { dataBatch } from './batches.ts'
 import { VoterHistory, VoterSet } from './core/voters.ts'
 import { loadLog } from './load.ts'
-import { MetadataLog } from './metadata-log.ts'
+import type { MetadataLog } from './metadata-log.ts'
 import type { QuorumNodeOptions } from './quorum-options.ts'
 import { SnapshotBuilder } from './snapshot-file.ts'
-import { SnapshotStore } from './snapshot-store.ts'
+import type { SnapshotStore } from './snapshot-store.ts'
 import { MetadataLogError, type SnapshotId } from './types.ts'
 
 const DIRECTORY = '/data/__cluster_metadata-0'
@@ -18,12 +18,10 @@ const MANY_SEGMENTS = 300
 
 function open(disk: MemoryDisk, segmentBytes: number) {
   const platform = { disk, time: new VirtualTime() } as unknown as Platform
-  const options = { disk, logger: silentLogger, directory: DIRECTORY, segmentBytes, segmentMs: 1e9 }
-  const files = MetadataLog.open(options)
-  const snapshots = new SnapshotStore({ platform, directory: DIRECTORY, retentionBytes: -1, retentionMs: -1 })
+  const limits = { segmentBytes, segmentMs: 1e9, retentionBytes: -1, retentionMs: -1 }
   const voters = { staticVoters: new VoterSet([]), bootstrapPeers: [{ id: -2, host: 'elsewhere', port: 1 }] }
   const node = { platform, logger: silentLogger, directory: '/data', nodeId: 1, canVote: true, ...voters }
-  const { log } = loadLog(node as unknown as QuorumNodeOptions, files, snapshots)
+  const { log: files, store: snapshots, state: log } = loadLog({ ...node, ...limits } as unknown as QuorumNodeOptions)
   return { files, snapshots, log }
 }
 
@@ -121,6 +119,18 @@ test('a log that has lost what was on stable storage before an epoch began is re
   disk.open(`${DIRECTORY}/00000000000000000000.log`, 'write').truncate(sizeBytes / 2)
   expect(() => open(disk, ONE_SEGMENT)).toThrow(/ends at offset 10, but an epoch began at 20: records are lost/)
   expect(() => open(disk, ONE_SEGMENT)).toThrow(MetadataLogError)
+})
+
+test('a snapshot that is fetched while an older one is being written is the latest', async () => {
+  const { disk, files, snapshots } = opened(ONE_SEGMENT)
+  await append(files, 1, 20)
+  const writing = snapshots.write({ offset: 14, epoch: 1 }, [], 0, new VoterHistory(new VoterSet([])))
+  const id = { offset: 30, epoch: 2 }
+  receive(snapshots, id)
+  files.restartAt(id.offset)
+  await writing
+  expect(snapshots.ids).toEqual([id])
+  expect(open(disk, ONE_SEGMENT).snapshots.ids).toEqual([id])
 })
 
 test('epochs are forgotten with the segments that they wrote', async () => {

@@ -1,32 +1,50 @@
 import { replayControls } from './core/control-records.ts'
 import { LogState } from './core/log-state.ts'
 import { VoterHistory } from './core/voters.ts'
-import type { MetadataLog } from './metadata-log.ts'
+import { MetadataLog } from './metadata-log.ts'
 import type { QuorumNodeOptions } from './quorum-options.ts'
-import type { SnapshotStore } from './snapshot-store.ts'
+import { SnapshotStore } from './snapshot-store.ts'
 import { MetadataLogError, type SnapshotId } from './types.ts'
 
-const LOG_DIRECTORY = '__cluster_metadata-0'
+export const LOG_DIRECTORY = '__cluster_metadata-0'
+
+interface LoadedLog {
+  readonly log: MetadataLog
+  readonly store: SnapshotStore
+  /** What the core has to know of both. */
+  readonly state: LogState
+  readonly history: VoterHistory
+}
 
 /**
- * What the core has to know of a metadata log and its snapshots. Throws MetadataLogError where something is missing or
- * damaged: starting on metadata that is not all there would be to forget topics that were acknowledged.
+ * Opens or makes a metadata log and its snapshots. Throws MetadataLogError where something is missing or damaged: starting
+ * on metadata that is not all there would be to forget topics that were acknowledged.
  */
-export function loadLog(
-  options: QuorumNodeOptions,
-  log: MetadataLog,
-  snapshots: SnapshotStore,
-): { log: LogState; history: VoterHistory } {
+export function loadLog(options: QuorumNodeOptions): LoadedLog {
+  const { platform, logger, segmentBytes, segmentMs, retentionBytes, retentionMs } = options
   const directory = `${options.directory}/${LOG_DIRECTORY}`
+  const log = MetadataLog.open({ disk: platform.disk, logger, directory, segmentBytes, segmentMs })
+  const store = new SnapshotStore({ platform, directory, retentionBytes, retentionMs })
+  const history = loadHistory(options, directory, log, store)
+  const epochs = log.epochs.map(({ epoch, startOffset }) => ({ epoch, offset: startOffset }))
+  return { log, store, state: new LogState(log.startOffset, log.endOffset, epochs, store.ids), history }
+}
+
+function loadHistory(
+  options: QuorumNodeOptions,
+  directory: string,
+  log: MetadataLog,
+  store: SnapshotStore,
+): VoterHistory {
   const history = new VoterHistory(options.staticVoters)
-  const { latest } = snapshots
+  const { latest } = store
   if (log.startOffset > (latest?.offset ?? 0)) {
     throw new MetadataLogError(
       `${directory}: the log starts at offset ${log.startOffset} and no snapshot covers what was before`,
     )
   }
   if (latest !== undefined) {
-    snapshots.read(
+    store.read(
       latest,
       (batch) => replayControls(batch, history, latest.offset - 1),
       () => {},
@@ -41,8 +59,7 @@ export function loadLog(
   }
   checkEnd(options, directory, log)
   checkVoters(options, directory, history)
-  const epochs = log.epochs.map(({ epoch, startOffset }) => ({ epoch, offset: startOffset }))
-  return { log: new LogState(log.startOffset, log.endOffset, epochs, snapshots.ids), history }
+  return history
 }
 
 /**

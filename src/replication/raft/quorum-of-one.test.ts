@@ -89,6 +89,7 @@ class World {
       fetchMaxBytes: 1e6,
       fetchSnapshotMaxBytes: 1e6,
       staticVoters: FIXED,
+      appendLingerMs: 0,
       snapshotMaxNewRecordBytes: 1e9,
       snapshotMaxIntervalMs: 0,
       segmentBytes: 1e9,
@@ -177,6 +178,50 @@ describe('a quorum of one', () => {
     await world.time.advance(60_000)
     expect(quorum.leaderId).toBe(-1)
     await expect(quorum.append(['a'])).rejects.toThrow(NotLeaderError)
+  })
+})
+
+describe('appends that may wait for others (controller.quorum.append.linger.ms)', () => {
+  /** What was in the log at each sync. */
+  function syncsOf(world: World): number[] {
+    const sizes: number[] = []
+    world.disk.fault = (operation, path) => {
+      if (operation === 'sync' && path === LOG) sizes.push(world.disk.stat(LOG)!.sizeBytes)
+      return undefined
+    }
+    return sizes
+  }
+
+  it('are written together when the time is up, however soon a new leader begins its epoch', async () => {
+    const world = new World({ appendLingerMs: 25 })
+    const { quorum, journal } = await world.open()
+    const syncs = syncsOf(world)
+    const first = quorum.append(['a'])
+    await world.time.advance(20)
+    const second = quorum.append(['b'])
+    await world.time.advance(4)
+    expect(syncs).toHaveLength(0)
+    expect(journal.records).toEqual([])
+    await world.time.advance(1)
+    expect(await Promise.all([first, second])).toEqual([1, 2])
+    expect(syncs).toHaveLength(1)
+    const third = quorum.append(['c'])
+    await world.time.advance(24)
+    expect(syncs).toHaveLength(1)
+    await world.time.advance(1)
+    await third
+    expect(syncs).toHaveLength(2)
+  })
+
+  it('are written at once when there is enough for a batch, and at the end', async () => {
+    const world = new World({ appendLingerMs: 25 })
+    const { quorum } = await world.open()
+    const half = 'x'.repeat(5e6)
+    expect(await Promise.all([quorum.append([half]), quorum.append([half])])).toEqual([1, 2])
+    const last = quorum.append(['last']).catch((error) => error)
+    await quorum.close()
+    expect(await last).toBeInstanceOf(NotLeaderError)
+    expect((await world.open()).journal.records).toEqual([half, half, 'last'])
   })
 })
 

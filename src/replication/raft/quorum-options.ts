@@ -22,6 +22,8 @@ export interface QuorumNodeOptions extends Omit<RaftOptions, 'self' | 'random' |
   readonly directoryId: string
   /** Those of controller.quorum.voters; empty where it is not set, and the voters are those in the log or its snapshot. */
   readonly staticVoters: VoterSet
+  /** controller.quorum.append.linger.ms */
+  readonly appendLingerMs: number
   /** metadata.log.max.record.bytes.between.snapshots */
   readonly snapshotMaxNewRecordBytes: number
   /** metadata.log.max.snapshot.interval.ms, 0 for never */

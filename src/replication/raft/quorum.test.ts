@@ -146,6 +146,7 @@ class Node {
       fetchMaxBytes: 8 * 1024 * 1024,
       fetchSnapshotMaxBytes: 200,
       staticVoters: new VoterSet([]),
+      appendLingerMs: 0,
       snapshotMaxNewRecordBytes: 1e9,
       snapshotMaxIntervalMs: 0,
       segmentBytes: 1e9,

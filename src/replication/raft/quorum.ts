@@ -2,18 +2,20 @@ import { diskErrorCode } from '../../platform/disk.ts'
 import type { Scheduled } from '../../platform/time.ts'
 import { errors } from '../../protocol/errors.ts'
 import { BatchView } from '../../protocol/records/batch.ts'
-import { RecordCursor } from '../../protocol/records/cursor.ts'
 import { ZERO_UUID } from '../../protocol/uuid.ts'
-import { dataBatch, MAX_BATCH_BYTES, MAX_UNCOMPRESSED_BYTES } from './batches.ts'
+import { dataBatch, MAX_BATCH_BYTES } from './batches.ts'
 import type { LogState } from './core/log-state.ts'
 import { type QuorumDescription, Raft } from './core/raft.ts'
 import type { Effect, Peer, RaftRequest, RaftResponse, ReplicaKey } from './core/types.ts'
 import type { VoterHistory, VoterSet } from './core/voters.ts'
-import { loadLog } from './load.ts'
-import { MetadataLog } from './metadata-log.ts'
+import { LOG_DIRECTORY, loadLog } from './load.ts'
+import { LogWriter } from './log-writer.ts'
+import type { MetadataLog } from './metadata-log.ts'
 import type { QuorumNodeOptions } from './quorum-options.ts'
 import { readQuorumState, writeQuorumState } from './quorum-state.ts'
-import { SnapshotStore } from './snapshot-store.ts'
+import { RecordReader } from './record-reader.ts'
+import type { SnapshotStore } from './snapshot-store.ts'
+import { Snapshots } from './snapshots.ts'
 import { MetadataLogError, type QuorumListener, type RecordSerde, type SnapshotId } from './types.ts'
 
 interface PendingAppend<R> {
@@ -37,12 +39,10 @@ export class NotLeaderError extends Error {
 }
 
 type Election = Extract<Effect, { type: 'election' }>['election']
-type AppendEffect = Extract<Effect, { type: 'append' }>
 
 /** Room for a batch's header and the framing of its records. */
 const BATCH_ROOM_BYTES = 64 * 1024
 const RECORD_ROOM_BYTES = 24
-const LOG_DIRECTORY = '__cluster_metadata-0'
 /** How soon it is tried again to save what this node may not forget. */
 const SAVE_AGAIN_MS = 1000
 /** How much is read of the log at once to apply it. */
@@ -57,25 +57,22 @@ export class Quorum<R = unknown> {
   readonly #directory: string
   readonly #serde: RecordSerde<R>
   readonly #listener: LeadershipListener<R>
+  readonly #reader: RecordReader<R>
   readonly #log: MetadataLog
-  readonly #snapshots: SnapshotStore
+  readonly #writer: LogWriter
+  readonly #store: SnapshotStore
+  readonly #snapshots: Snapshots<R>
   readonly #raft: Raft
   readonly #replies = new Map<number, (response: RaftResponse) => void>()
   #token = 0
   #timer: Scheduled | undefined
-  #writing: Promise<void> | undefined
   /** The last write failed, which has been told. */
   #isFailing = false
   #misfit: string | undefined
-  /** What is to be written once the write under way is done: all of it in one go. */
-  #unwritten: AppendEffect[] = []
   /** What waits for being committed. */
   #appended: PendingAppend<R>[] = []
   #applied = 0
   #lastCommitMs = 0
-  #bytesSinceSnapshot = 0
-  #snapshotting: Promise<void> | undefined
-  #snapshotTimer: Scheduled | undefined
   #toldLeader = { leaderId: -1, epoch: -1 }
   #closed = false
   #isRunning = false
@@ -84,16 +81,25 @@ export class Quorum<R = unknown> {
   #isUnsaved = false
 
   private constructor(options: QuorumNodeOptions, serde: RecordSerde<R>, listener: LeadershipListener<R>) {
-    const { platform, logger, segmentBytes, segmentMs, retentionBytes, retentionMs } = options
+    const { platform, appendLingerMs: lingerMs } = options
     this.#options = options
     this.#directory = `${options.directory}/${LOG_DIRECTORY}`
-    const { disk } = platform
     this.#serde = serde
     this.#listener = listener
-    this.#log = MetadataLog.open({ disk, logger, directory: this.#directory, segmentBytes, segmentMs })
-    this.#snapshots = new SnapshotStore({ platform, directory: this.#directory, retentionBytes, retentionMs })
-    const { log, history } = loadLog(options, this.#log, this.#snapshots)
-    this.#raft = this.#makeRaft(log, history)
+    this.#reader = new RecordReader(serde)
+    const { log, store, state, history } = loadLog(options)
+    this.#log = log
+    this.#writer = new LogWriter({
+      log,
+      time: platform.time,
+      lingerMs,
+      onWritten: (nextOffset, sizeBytes) => this.#written(nextOffset, sizeBytes),
+      onFailed: (error) => this.#fail(error),
+    })
+    this.#store = store
+    this.#raft = this.#makeRaft(state, history)
+    const applied = () => ({ offset: this.#applied, timestampMs: this.#lastCommitMs })
+    this.#snapshots = new Snapshots({ options, store, log, raft: this.#raft, serde, listener, applied })
   }
 
   #makeRaft(log: LogState, history: VoterHistory): Raft {
@@ -101,7 +107,7 @@ export class Quorum<R = unknown> {
     const self: ReplicaKey = { id: nodeId, directoryId }
     const options = { ...this.#options, self, wallMs: () => platform.time.nowMs() }
     const random = (below: number) => platform.random.below(below)
-    return new Raft({ ...options, random }, log, history, (id) => this.#snapshots.sizeOf(id))
+    return new Raft({ ...options, random }, log, history, (id) => this.#store.sizeOf(id))
   }
 
   /**
@@ -110,7 +116,7 @@ export class Quorum<R = unknown> {
    */
   static open<R>(options: QuorumNodeOptions, serde: RecordSerde<R>, listener: LeadershipListener<R>): Quorum<R> {
     const quorum = new Quorum(options, serde, listener)
-    const { latest } = quorum.#snapshots
+    const { latest } = quorum.#store
     if (latest !== undefined) quorum.#loadSnapshot(latest, false)
     const state = readQuorumState(options.platform.disk, quorum.#directory)
     const saved = state && {
@@ -150,6 +156,11 @@ export class Quorum<R = unknown> {
       : { id: leaderId, host: endpoint.host, port: endpoint.port }
   }
 
+  /** Whether nothing can be written at present: a disk is full, say. */
+  get isFailing(): boolean {
+    return this.#isFailing
+  }
+
   /** One past the last committed offset; -1 for unknown. */
   get highWatermark(): number {
     return this.#raft.highWatermark
@@ -185,7 +196,7 @@ export class Quorum<R = unknown> {
   }
 
   get latestSnapshot(): SnapshotId | undefined {
-    return this.#snapshots.latest
+    return this.#store.latest
   }
 
   /** What a leader knows of the others; undefined for anybody else. Times are of the monotonic clock. */
@@ -285,14 +296,13 @@ export class Quorum<R = unknown> {
   #carryOut(effect: Exclude<Effect, { type: 'election' }>): void {
     switch (effect.type) {
       case 'append':
-        this.#unwritten.push(effect)
-        this.#writing ??= this.#writeAll()
+        this.#writer.write(effect, this.#raft.role === 'leader' && !new BatchView(effect.batches).isControl)
         return
       case 'truncate':
         this.#log.truncate(effect.toOffset)
         return
       case 'snapshotBytes':
-        this.#snapshots.receive(effect.snapshot, effect.positionBytes, effect.bytes, effect.isLast)
+        this.#store.receive(effect.snapshot, effect.positionBytes, effect.bytes, effect.isLast)
         return
       case 'restart':
         this.#log.restartAt(effect.snapshot.offset)
@@ -315,46 +325,17 @@ export class Quorum<R = unknown> {
     }
   }
 
-  async #writeAll(): Promise<void> {
-    while (this.#unwritten.length > 0) {
-      const group = this.#takeGroup()
-      const { nextOffset, epoch, batches } = group.at(-1)!
-      const bytes = group.length === 1 ? batches : Buffer.concat(group.map((effect) => effect.batches))
-      const timestampMs = new BatchView(batches).maxTimestamp
-      try {
-        await this.#log.append(bytes, { nextOffset, epoch, timestampMs })
-      } catch (error) {
-        if (!(error instanceof MetadataLogError)) throw error
-        this.#fail(error)
-        continue
-      }
-      this.#isFailing = false
-      this.#bytesSinceSnapshot += bytes.length
-      this.#raft.logWritten(nextOffset, this.#nowMs())
-      this.#run()
-    }
-    this.#writing = undefined
-  }
-
-  /** What is of one epoch and fits one write. */
-  #takeGroup(): AppendEffect[] {
-    const { epoch } = this.#unwritten[0]!
-    let sizeBytes = 0
-    let count = 0
-    for (const effect of this.#unwritten) {
-      if (count > 0 && (effect.epoch !== epoch || sizeBytes + effect.batches.length > MAX_BATCH_BYTES)) break
-      sizeBytes += effect.batches.length
-      count++
-    }
-    return this.#unwritten.splice(0, count)
+  #written(nextOffset: number, sizeBytes: number): void {
+    this.#isFailing = false
+    this.#snapshots.logGrew(sizeBytes)
+    this.#raft.logWritten(nextOffset, this.#nowMs())
+    this.#run()
   }
 
   /** Nothing of what was being appended will be there. */
   #fail(error: MetadataLogError): void {
     if (!this.#isFailing) this.#options.logger.error(`metadata: ${error.message}`)
     this.#isFailing = true
-    // What was to follow it has been dropped with it.
-    this.#unwritten = []
     this.#raft.writeFailed(this.#nowMs())
     this.#abort(error)
     this.#run()
@@ -395,7 +376,7 @@ export class Quorum<R = unknown> {
     }
     if (response.type === 'fetchSnapshot' && response.read !== undefined) {
       const { positionBytes, maxBytes } = response.read
-      return { ...response, bytes: this.#snapshots.slice(response.snapshot, positionBytes, maxBytes) }
+      return { ...response, bytes: this.#store.slice(response.snapshot, positionBytes, maxBytes) }
     }
     return response
   }
@@ -407,7 +388,7 @@ export class Quorum<R = unknown> {
       else this.#applyFromLog(highWatermark)
     }
     this.#tellLeader()
-    this.#snapshotIfDue()
+    this.#snapshots.writeIfDue()
   }
 
   #applyOwn(own: PendingAppend<R>): void {
@@ -426,14 +407,9 @@ export class Quorum<R = unknown> {
     const upTo = own === undefined ? highWatermark : Math.min(highWatermark, own.lastOffset - own.records.length + 1)
     const bytes = this.#log.read(this.#applied, upTo, APPLY_BYTES)
     if (bytes.length === 0) throw new MetadataLogError(`${this.#directory}: nothing at offset ${this.#applied}`)
-    const cursor = new RecordCursor()
     for (let at = 0; at < bytes.length; ) {
       const batch = new BatchView(bytes, at)
-      const records: R[] = []
-      if (!batch.isControl) {
-        cursor.open(batch, MAX_UNCOMPRESSED_BYTES)
-        while (cursor.next()) records.push(this.#serde.decode(cursor.value() ?? Buffer.alloc(0)))
-      }
+      const records = this.#reader.recordsOf(batch)
       const { lastOffset, partitionLeaderEpoch: epoch, maxTimestamp: appendTimeMs } = batch
       this.#applied = batch.nextOffset
       this.#lastCommitMs = appendTimeMs
@@ -443,22 +419,7 @@ export class Quorum<R = unknown> {
   }
 
   #loadSnapshot(id: SnapshotId, isNew: boolean): void {
-    const cursor = new RecordCursor()
-    const lastOffset = id.offset - 1
-    this.#listener.onSnapshotLoad(id)
-    this.#lastCommitMs = this.#snapshots.read(
-      id,
-      (batch) => {
-        if (isNew) this.#raft.snapshotControls(batch, id)
-      },
-      (batch) => {
-        const records: R[] = []
-        cursor.open(batch, MAX_UNCOMPRESSED_BYTES)
-        while (cursor.next()) records.push(this.#serde.decode(cursor.value() ?? Buffer.alloc(0)))
-        this.#listener.onCommit(records, { lastOffset, epoch: id.epoch, appendTimeMs: batch.maxTimestamp })
-      },
-    )
-    this.#listener.onSnapshotEnd()
+    this.#lastCommitMs = this.#snapshots.load(id, isNew)
     this.#applied = id.offset
   }
 
@@ -477,45 +438,9 @@ export class Quorum<R = unknown> {
     this.#listener.onLeaderChange(leaderId, epoch)
   }
 
-  #snapshotIfDue(): void {
-    const { snapshotMaxNewRecordBytes, snapshotMaxIntervalMs, platform } = this.#options
-    if (this.#bytesSinceSnapshot >= snapshotMaxNewRecordBytes) {
-      this.#startSnapshot()
-    } else if (snapshotMaxIntervalMs > 0 && this.#snapshotTimer === undefined) {
-      this.#snapshotTimer = platform.time.after(snapshotMaxIntervalMs, () => {
-        this.#snapshotTimer = undefined
-        this.#startSnapshot()
-      })
-    }
-  }
-
-  #startSnapshot(): void {
-    if (this.#snapshotting !== undefined || this.#closed) return
-    this.#snapshotting = this.snapshot().finally(() => {
-      this.#snapshotting = undefined
-    })
-  }
-
   /** Writes the committed state as a snapshot and removes what retention no longer keeps. A failure is only logged. */
-  async snapshot(): Promise<void> {
-    const offset = this.#applied
-    const epoch = this.#raft.log.epochOf(offset - 1)
-    const records = this.#listener.snapshotRecords()
-    if (records === undefined || offset <= (this.latestSnapshot?.offset ?? 0)) return
-    this.#snapshotTimer?.cancel()
-    this.#snapshotTimer = undefined
-    this.#bytesSinceSnapshot = 0
-    const values = Array.from(records, (record) => this.#serde.encode(record))
-    const id = { offset, epoch }
-    try {
-      await this.#snapshots.write(id, values, this.#lastCommitMs, this.#raft.history)
-      this.#raft.log.addSnapshot(id)
-      this.#snapshots.clean(this.#log)
-      this.#raft.log.cleaned(this.#log.startOffset, this.#snapshots.ids)
-      this.#raft.history.forgetBefore(this.#snapshots.ids[0]!.offset)
-    } catch (error) {
-      this.#options.logger.error(`metadata snapshot at offset ${offset} was not written: ${(error as Error).message}`)
-    }
+  snapshot(): Promise<void> {
+    return this.#snapshots.write()
   }
 
   /** Ends as a crash would: nothing more is written or sent. */
@@ -523,7 +448,8 @@ export class Quorum<R = unknown> {
     this.#closed = true
     this.#options.channel.close()
     this.#timer?.cancel()
-    this.#snapshotTimer?.cancel()
+    this.#writer.stop()
+    this.#snapshots.stop()
   }
 
   /** Hands the leadership over, if this node has it, waits for what is under way, and takes no part any more. */
@@ -533,9 +459,9 @@ export class Quorum<R = unknown> {
     this.#closed = true
     this.#options.channel.close()
     this.#timer?.cancel()
-    this.#snapshotTimer?.cancel()
-    await this.#writing
-    await this.#snapshotting
+    this.#snapshots.stop()
+    await this.#writer.settled()
+    await this.#snapshots.settled()
     this.#abort(new MetadataLogError('the metadata log is closed'))
     this.#log.close()
   }

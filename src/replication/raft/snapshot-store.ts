@@ -69,8 +69,16 @@ export class SnapshotStore {
     }
   }
 
-  /** Rejects with the disk's error; nothing is left of it then. */
-  async write(id: SnapshotId, values: Iterable<Buffer>, lastTimestampMs: number, history: VoterHistory): Promise<void> {
+  /**
+   * Answers whether it is the latest: a later one may have been fetched meanwhile, and stays the only one. Rejects with the
+   * disk's error; nothing is left of it then.
+   */
+  async write(
+    id: SnapshotId,
+    values: Iterable<Buffer>,
+    lastTimestampMs: number,
+    history: VoterHistory,
+  ): Promise<boolean> {
     const { platform, directory } = this.#options
     const kraftVersion = history.kraftVersionAt(id.offset - 1)
     const controls =
@@ -78,7 +86,10 @@ export class SnapshotStore {
     const builder = new SnapshotBuilder(id.epoch, platform.time.nowMs(), lastTimestampMs, controls)
     for (const value of values) builder.append(value)
     await writeSnapshot(platform.disk, directory, id, builder.finish())
-    this.#ids.push(id)
+    const isLatest = id.offset > (this.latest?.offset ?? -1)
+    if (isLatest) this.#ids.push(id)
+    else platform.disk.remove(snapshotPath(directory, id))
+    return isLatest
   }
 
   /** Takes a piece of a snapshot that the leader has sent; the last one makes it a snapshot, in place of all others. */
