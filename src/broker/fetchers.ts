@@ -5,15 +5,14 @@ import type { Platform } from '../platform/platform.ts'
 import type { BrokerAddress } from '../replication/channel/broker-links.ts'
 import { FetcherManager } from '../replication/follower/fetcher-manager.ts'
 import type { FollowerThrottle } from '../replication/follower/follower-options.ts'
+import { endPointOf } from './endpoints.ts'
 
 /** Where brokers are for each other; undefined for one that does not live. */
 export function endpointsOf(config: BrokerConfig, image: MetadataImage): (id: number) => BrokerAddress | undefined {
   const { name } = config.interBrokerListener
   return (id) => {
     const broker = image.brokers.get(id)
-    return broker === undefined || broker.fenced
-      ? undefined
-      : broker.endPoints.find((endPoint) => endPoint.name === name)
+    return broker?.fenced === false ? endPointOf(broker, name) : undefined
   }
 }
 

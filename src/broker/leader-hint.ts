@@ -1,3 +1,4 @@
+import { endPointOf } from './endpoints.ts'
 import type { RequestContext, Services } from './types.ts'
 
 interface NodeEndpoint {
@@ -25,7 +26,7 @@ export class LeaderHints {
     if (state === undefined) return { leaderId: -1, leaderEpoch: -1 }
     const { leader: leaderId, leaderEpoch } = state
     const broker = image.brokers.get(leaderId)
-    const endPoint = broker?.endPoints.find(({ name }) => name === this.#listenerName)
+    const endPoint = endPointOf(broker, this.#listenerName)
     if (broker && endPoint && !broker.fenced && !this.nodeEndpoints.some(({ nodeId }) => nodeId === leaderId)) {
       this.nodeEndpoints.push({ nodeId: leaderId, host: endPoint.host, port: endPoint.port, rack: broker.rack })
     }

@@ -1,8 +1,7 @@
+import { isOnline } from '../controller/directories.ts'
 import type { MetadataImage } from '../metadata/image.ts'
 import type { PartitionImage, TopicImage } from '../metadata/types.ts'
-
-/** Directory ids with a meaning: such a replica is not known to be offline. */
-const RESERVED_DIRECTORIES: ReadonlySet<string> = new Set(['AAAAAAAAAAAAAAAAAAAAAA', 'AAAAAAAAAAAAAAAAAAAAAQ'])
+import { endPointOf } from './endpoints.ts'
 
 /** What clients of one listener see of partitions. */
 export class PartitionView {
@@ -29,8 +28,7 @@ export class PartitionView {
   isReachable(brokerId: number): boolean {
     let reachable = this.#reachable.get(brokerId)
     if (reachable === undefined) {
-      const endPoints = this.#image.brokers.get(brokerId)?.endPoints
-      reachable = endPoints?.some(({ name }) => name === this.#listenerName) ?? false
+      reachable = endPointOf(this.#image.brokers.get(brokerId), this.#listenerName) !== undefined
       this.#reachable.set(brokerId, reachable)
     }
     return reachable
@@ -45,9 +43,7 @@ export class PartitionView {
     return replicas.filter((id, index) => {
       const broker = this.#image.brokers.get(id)
       if (broker === undefined || broker.fenced || !this.isReachable(id)) return true
-      const directory = directories[index]!
-      if (broker.directories.length === 0 || RESERVED_DIRECTORIES.has(directory)) return false
-      return !broker.directories.includes(directory)
+      return !isOnline(broker, directories[index]!)
     })
   }
 

@@ -3,6 +3,7 @@ import { StartupError } from '../config/startup-error.ts'
 import type { MetadataImage } from '../metadata/image.ts'
 import type { FollowerProgress } from '../replication/follower-progress.ts'
 import type { Partition } from '../replication/partition.ts'
+import { endPointOf } from './endpoints.ts'
 
 /** Apache Kafka's name of the only way to choose that there is here. */
 const RACK_AWARE = 'org.apache.kafka.common.replica.RackAwareReplicaSelector'
@@ -47,7 +48,7 @@ export class ReadReplicas {
   #isIn(brokerId: number, rackId: string, listenerName: string): boolean {
     const broker = this.#image.brokers.get(brokerId)
     if (broker === undefined || broker.fenced || broker.rack !== rackId) return false
-    return broker.endPoints.some(({ name }) => name === listenerName)
+    return endPointOf(broker, listenerName) !== undefined
   }
 }
 

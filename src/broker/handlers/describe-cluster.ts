@@ -1,6 +1,7 @@
 import { CONTROLLER_REGISTRATION_LEVEL, METADATA_VERSION } from '../../metadata/features.ts'
 import { errorOfCode, errors } from '../../protocol/errors.ts'
 import { DescribeClusterRequest, DescribeClusterResponse } from '../../protocol/messages/describe-cluster.ts'
+import { endPointOf } from '../endpoints.ts'
 import { CLUSTER_OPERATIONS, NOT_ASKED } from '../operations.ts'
 import { defineHandler, type RequestContext, type Services } from '../types.ts'
 
@@ -49,18 +50,19 @@ function wrongEndpoint(asked: number, own: number, { apiVersion }: RequestContex
 
 function brokersFor({ includeFencedBrokers }: DescribeClusterRequest, context: RequestContext, { image }: Services) {
   const { listenerName } = context.connection
-  return [...image.brokers.values()].flatMap(({ id, endPoints, rack, fenced }) => {
-    const endPoint = endPoints.find(({ name }) => name === listenerName)
+  return [...image.brokers.values()].flatMap((broker) => {
+    const { id, rack, fenced } = broker
+    const endPoint = endPointOf(broker, listenerName)
     if (endPoint === undefined || (fenced && !includeFencedBrokers)) return []
     return [{ brokerId: id, host: endPoint.host, port: endPoint.port, rack, isFenced: fenced }]
   })
 }
 
 function controllersFor({ connection }: RequestContext, { image }: Services) {
-  return [...image.controllers.values()].flatMap(({ id, endPoints }) => {
-    const endPoint = endPoints.find(({ name }) => name === connection.listenerName)
+  return [...image.controllers.values()].flatMap((controller) => {
+    const endPoint = endPointOf(controller, connection.listenerName)
     if (endPoint === undefined) return []
-    return [{ brokerId: id, host: endPoint.host, port: endPoint.port, rack: null, isFenced: false }]
+    return [{ brokerId: controller.id, host: endPoint.host, port: endPoint.port, rack: null, isFenced: false }]
   })
 }
 

@@ -3,6 +3,7 @@ import type { GroupCoordinator } from '../../coordinator/group-coordinator.ts'
 import { partitionFor } from '../../coordinator/partitioner.ts'
 import { errorOfCode, errors, type KafkaError } from '../../protocol/errors.ts'
 import { FindCoordinatorRequest, FindCoordinatorResponse } from '../../protocol/messages/find-coordinator.ts'
+import { endPointOf } from '../endpoints.ts'
 import { defineHandler, type RequestContext, type Services } from '../types.ts'
 
 /** From these versions on: several keys (KIP-699), share partitions (KIP-932). */
@@ -84,7 +85,7 @@ async function find(keyType: number, key: string, context: RequestContext, servi
   const partition = partitionFor(key, image.topics.byName(topic.name)?.partitions.size ?? topic.partitionCount)
   const leader = image.topics.partition(topic.name, partition)?.leader ?? -1
   const broker = image.brokers.get(leader)
-  const endPoint = broker?.endPoints.find(({ name }) => name === context.connection.listenerName)
+  const endPoint = endPointOf(broker, context.connection.listenerName)
   if (broker === undefined || broker.fenced || endPoint === undefined) {
     return noCoordinator(errors.COORDINATOR_NOT_AVAILABLE)
   }

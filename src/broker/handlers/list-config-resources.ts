@@ -1,9 +1,10 @@
-import { type ConfigResource, ConfigResourceType } from '../../metadata/types.ts'
+import { type BrokerImage, type ConfigResource, ConfigResourceType } from '../../metadata/types.ts'
 import { errors } from '../../protocol/errors.ts'
 import {
   ListConfigResourcesRequest,
   ListConfigResourcesResponse,
 } from '../../protocol/messages/list-config-resources.ts'
+import { endPointOf } from '../endpoints.ts'
 import { defineHandler, type RequestContext, type Services } from '../types.ts'
 
 /** ListConfigResources (KIP-1142): in version 0 subscriptions to client metrics only. */
@@ -30,9 +31,8 @@ function list(type: number, { connection }: RequestContext, { image }: Services)
   function names(): Iterable<string> {
     if (type === topic) return image.topics.names()
     if (type === group || type === clientMetrics) return image.configs.resources(type).keys()
-    const reachable = [...image.brokers.values()].filter(({ endPoints }) =>
-      endPoints.some((endPoint) => endPoint.name === connection.listenerName),
-    )
+    const isReachable = (broker: BrokerImage) => endPointOf(broker, connection.listenerName) !== undefined
+    const reachable = [...image.brokers.values()].filter(isReachable)
     return reachable.map(({ id }) => String(id))
   }
 }

@@ -3,6 +3,7 @@ import type { TopicImage } from '../../metadata/types.ts'
 import { errors } from '../../protocol/errors.ts'
 import { MetadataRequest, MetadataResponse, type MetadataResponseInput } from '../../protocol/messages/metadata.ts'
 import { ZERO_UUID } from '../../protocol/uuid.ts'
+import { endPointOf } from '../endpoints.ts'
 import { CLUSTER_OPERATIONS, NOT_ASKED, TOPIC_OPERATIONS } from '../operations.ts'
 import { PartitionView } from '../partition-view.ts'
 import { defineHandler, type RequestContext, type Services } from '../types.ts'
@@ -88,8 +89,9 @@ function answer(request: MetadataRequest, context: RequestContext, services: Ser
   const { image, clusterId } = services
   const { apiVersion, connection } = context
   const alive = [...image.brokers.values()].filter(({ fenced }) => !fenced)
-  const brokers = alive.flatMap(({ id, endPoints, rack }) => {
-    const endPoint = endPoints.find(({ name }) => name === connection.listenerName)
+  const brokers = alive.flatMap((broker) => {
+    const { id, rack } = broker
+    const endPoint = endPointOf(broker, connection.listenerName)
     return endPoint === undefined ? [] : [{ nodeId: id, host: endPoint.host, port: endPoint.port, rack }]
   })
   const wantsOperations = apiVersion >= 8 && apiVersion <= 10 && request.includeClusterAuthorizedOperations
