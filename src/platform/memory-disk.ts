@@ -116,6 +116,11 @@ export class MemoryDisk implements Disk {
     return after
   }
 
+  /** The disk as it would be if the power failed now, at the worst: with nothing that was not synced. */
+  onStableStorage(): MemoryDisk {
+    return this.afterCrash({ kept: () => 0, keptNames: () => 0, isSynced: true })
+  }
+
   /** Makes the names durable, as a journal does with every sync. */
   syncNames(): void {
     if (this.#unsyncedNames.length > 0) this.#unsyncedNames = []

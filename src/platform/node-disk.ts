@@ -165,7 +165,13 @@ export class NodeDisk implements Disk {
 
   replaceFile(path: string, data: Buffer): void {
     const temporary = `${path}.tmp`
-    fs.writeFileSync(temporary, data, { flush: true })
+    const fd = fs.openSync(temporary, 'w')
+    try {
+      fs.writeFileSync(fd, data)
+      fs.fsyncSync(fd)
+    } finally {
+      fs.closeSync(fd)
+    }
     fs.renameSync(temporary, path)
     this.syncDirectory(dirname(path))
   }

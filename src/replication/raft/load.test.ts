@@ -45,13 +45,12 @@ function receive(snapshots: SnapshotStore, id: SnapshotId): void {
 }
 
 const killed: CrashRemains = { isSynced: false, kept: (_, changes) => changes, keptNames: (changes) => changes }
-const unpowered: CrashRemains = { isSynced: true, kept: () => 0, keptNames: () => 0 }
 
 /** What a crash leaves of the disk after each of the changes that `act` makes, however it dies. */
 function crashesIn(disk: MemoryDisk, act: () => void): MemoryDisk[] {
-  const left = [killed, unpowered].map((remains) => disk.afterCrash(remains))
+  const left = [disk.afterCrash(killed), disk.onStableStorage()]
   disk.onChange = () => {
-    for (const remains of [killed, unpowered]) left.push(disk.afterCrash(remains))
+    left.push(disk.afterCrash(killed), disk.onStableStorage())
   }
   act()
   return left

@@ -27,6 +27,14 @@ export const plantedBugs: readonly PlantedBug[] = [
     'replication/raft/metadata-log.ts', 'await this.#active.sync()', 'await Promise.resolve()'),
   bug('forget-vote', 'a vote is not written down',
     'replication/raft/quorum.ts', 'votedId: voted?.id ?? -1,', 'votedId: -1,'),
+  bug('unsynced-vote', 'a vote is written down, but not synced before it is told',
+    'replication/raft/quorum-state.ts', 'disk.replaceFile(`${directory}/${FILE_NAME}`, Buffer.from(JSON.stringify(data)))',
+    `const path = directory + '/' + FILE_NAME
+  const file = disk.open(path + '.tmp', 'create')
+  file.truncate(0)
+  file.writeSync([Buffer.from(JSON.stringify(data))], 0)
+  file.close()
+  disk.rename(path + '.tmp', path)`),
   {
     name: 'vote-for-stale-log',
     what: 'a voter grants its vote to one who lacks what it has',

@@ -74,12 +74,14 @@ export class QuorumInvariants {
     }
     this.#votes.set(key, candidate)
     const node = this.#world.nodes.find(({ host }) => host === voter)
-    const state = node && readQuorumState(node.disk, STATE_DIRECTORY)
-    if (state === undefined || state.leaderEpoch > epoch) return
+    // It may have another disk by now.
+    if (node === undefined || readQuorumState(node.disk, STATE_DIRECTORY) === undefined) return
+    const state = readQuorumState(node.disk.onStableStorage(), STATE_DIRECTORY)
+    if (state !== undefined && state.leaderEpoch > epoch) return
     // Who follows a leader in this epoch has no vote to give any more, and need not remember it.
-    if (state.leaderEpoch === epoch && (state.votedId === candidate || state.leaderId >= 0)) return
+    if (state?.leaderEpoch === epoch && (state.votedId === candidate || state.leaderId >= 0)) return
     this.#world.fail(
-      `${voter} votes for ${candidate} in quorum epoch ${epoch} and has on its disk ${JSON.stringify(state)}`,
+      `${voter} votes for ${candidate} in quorum epoch ${epoch} and has on stable storage ${JSON.stringify(state)}`,
     )
   }
 

@@ -26,6 +26,12 @@ export function scenarioOf(random: SeededRandom): Scenario {
   const nodes = random.pick([1, 3, 3, 3, 3, 3, 4])
   // Alone, a node has nobody to make good what it loses with its power.
   const isAllSynced = nodes < 3 || random.percent(20)
+  const snapshots = {
+    // Who was away for long has to fetch a snapshot: what comes before it is deleted.
+    'metadata.log.max.record.bytes.between.snapshots': '500',
+    'metadata.log.segment.ms': '1000',
+    'metadata.max.retention.ms': '1000',
+  }
   return {
     nodes,
     controllers: nodes === 3 && random.percent(25) ? 3 : 0,
@@ -34,6 +40,7 @@ export function scenarioOf(random: SeededRandom): Scenario {
     settings: {
       ...(isAllSynced ? { 'log.flush.interval.messages': '1' } : {}),
       ...(random.percent(50) ? { 'log.roll.ms': '3000' } : {}),
+      ...(random.percent(40) ? snapshots : {}),
       // Who has to catch up does so in many steps.
       ...(random.percent(40) ? { 'replica.fetch.max.bytes': '1024', 'replica.fetch.response.max.bytes': '1500' } : {}),
     },
