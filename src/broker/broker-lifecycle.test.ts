@@ -17,6 +17,7 @@ class World {
   readonly image = new MetadataImage()
   readonly asked: [string, Body][] = []
   readonly offline: string[] = []
+  isStuck = false
   /** Of which no controller has heard in time. */
   readonly untold: string[] = []
   readonly cordoned: string[] = []
@@ -46,6 +47,7 @@ class World {
     directories: ['directory'],
     offlineDirectories: () => this.offline,
     directoryFailureTimeoutMs: 30_000,
+    isStuck: () => this.isStuck,
     onUntoldDirectory: (id) => this.untold.push(id),
     cordonedDirectories: () => this.cordoned,
     previousBrokerEpoch: 7,
@@ -168,6 +170,20 @@ describe('the life of a broker (KIP-631)', () => {
     expect(world.bodies('BrokerRegistration').length).toBe(2)
     expect(world.bodies('BrokerRegistration')[1]).toMatchObject({ previousBrokerEpoch: 11 })
     expect(world.lifecycle.brokerEpoch).toBe(12)
+    world.lifecycle.close()
+  })
+
+  test('has itself fenced as long as its metadata stand still', async () => {
+    const world = await registered()
+    void world.lifecycle.unfence()
+    world.catchUp(false)
+    await world.time.advance(20)
+    const wanted = async (isStuck: boolean) => {
+      world.isStuck = isStuck
+      await world.time.advance(2000)
+      return world.bodies('BrokerHeartbeat').at(-1)!.wantFence
+    }
+    expect([await wanted(false), await wanted(true), await wanted(false)]).toEqual([false, true, false])
     world.lifecycle.close()
   })
 

@@ -48,6 +48,8 @@ export interface BrokerLifecycleOptions {
   readonly directoryFailureTimeoutMs: number
   /** Called when that time is over: others count on replicas that this broker has lost. */
   readonly onUntoldDirectory: (directoryId: string) => void
+  /** Whether its metadata stand still for now, so that it would lead what it never hears of. */
+  readonly isStuck: () => boolean
   /** Of those that take no new replicas (KIP-1066). */
   readonly cordonedDirectories: () => readonly string[]
   /** Left by the last clean shutdown, -1 for none (KIP-966). */
@@ -256,7 +258,7 @@ export class BrokerLifecycle {
       brokerId: nodeId,
       brokerEpoch: this.#brokerEpoch,
       currentMetadataOffset: image.offset,
-      wantFence: this.#wantFence,
+      wantFence: this.#wantFence || this.#options.isStuck(),
       wantShutDown: this.#wantShutDown,
       ...(version >= 1 && { offlineLogDirs }),
       // Before the metadata are there, the settings of this broker are not known.

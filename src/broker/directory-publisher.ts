@@ -1,3 +1,4 @@
+import { isOnline } from '../controller/directories.ts'
 import type { LogManager } from '../log/log-manager.ts'
 import type { MetadataImage } from '../metadata/image.ts'
 import type { MetadataDelta, MetadataPublisher } from '../metadata/types.ts'
@@ -72,6 +73,18 @@ export class DirectoryPublisher implements MetadataPublisher {
       if (state!.directories[at] === directoryId) this.#untold.delete(key)
       else this.#untold.set(key, { topicId, partition, directoryId })
     }
+    this.#tellAll()
+  }
+
+  /** The log of a replica cannot be made where the controller counts on it: another one is to lead, or to be waited for. */
+  tellLost(topicId: string, partition: number): void {
+    const { image, nodeId } = this.#options
+    const state = image.topics.byId(topicId)?.partitions.get(partition)
+    const at = state?.replicas.indexOf(nodeId) ?? -1
+    const broker = image.brokers.get(nodeId)
+    if (at < 0 || broker === undefined || state!.replicas.length === 1) return
+    if (!isOnline(broker, state!.directories[at]!)) return
+    this.#untold.set(`${topicId}:${partition}`, { topicId, partition, directoryId: LOST_DIRECTORY })
     this.#tellAll()
   }
 

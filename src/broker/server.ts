@@ -212,7 +212,7 @@ async function serve(node: Node, storage: Storage, policies: Policies): Promise<
 
 function lifecycleOf(
   node: Node,
-  { config, platform, logger, image, controllerLink, nodeId, clusterId }: Services,
+  { config, platform, logger, image, controller, controllerLink, nodeId, clusterId }: Services,
   { logs, directoryIds }: Storage,
   endPoints: readonly EndPoint[],
 ): BrokerLifecycle {
@@ -224,6 +224,8 @@ function lifecycleOf(
     rack: config.rack,
     directories: [...directoryIds.values()],
     offlineDirectories: () => idsOf(logs.failedDirectories()),
+    // What an active controller cannot write nobody else hears of either.
+    isStuck: () => controller.quorum.isFailing && !controller.isActive,
     directoryFailureTimeoutMs: config.get('log.dir.failure.timeout.ms'),
     onUntoldDirectory: (failed) => {
       const directory = [...directoryIds].find(([, id]) => id === failed)?.[0]

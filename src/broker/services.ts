@@ -85,6 +85,10 @@ export function makeServices(
     }),
     brokers: image.brokers,
     maxLagMs: () => config.get('replica.lag.time.max.ms'),
+    onServed: (topicId, partition, isServed) => {
+      if (isServed) services.directories.tell(topicId, [partition])
+      else services.directories.tellLost(topicId, partition)
+    },
   })
   const groups = new GroupCoordinator({
     log: new ReplicaLog(replicas, GROUP_TOPIC, config.get('offsets.load.buffer.size')),

@@ -78,6 +78,8 @@ export interface ReplicaManagerOptions {
   readonly brokers?: KnownBrokers
   /** replica.lag.time.max.ms [30 s] */
   readonly maxLagMs?: () => number
+  /** Told of partitions whose log cannot be made now, and when it could after all. */
+  readonly onServed?: (topicId: string, partition: number, isServed: boolean) => void
 }
 
 const DEFAULT_MAX_LAG_MS = 30_000
@@ -94,6 +96,7 @@ export class ReplicaManager {
   readonly #configOf: (topic: string) => ReplicaConfig
   readonly #context: PartitionContext
   readonly #followers: Followers | undefined
+  readonly #onServed: (topicId: string, partition: number, isServed: boolean) => void
   readonly #topics = new Map<string, Map<number, Partition>>()
   readonly #reader: FetchReader
   readonly #time: Time
@@ -121,6 +124,7 @@ export class ReplicaManager {
       info: (message) => options.logger.info(message),
     }
     this.#followers = options.followers
+    this.#onServed = options.onServed ?? (() => {})
     this.#reader = new FetchReader(this, options.time, options.logger)
   }
 
@@ -169,7 +173,10 @@ export class ReplicaManager {
       const known = this.get(state.topic, state.partition)
       if (!state.replicas.includes(this.nodeId)) this.#remove(state, errors.NOT_LEADER_OR_FOLLOWER)
       else if (known?.topicId === state.topicId) this.#update(known, state)
-      else if (!this.#guard(state, () => this.#add(state))) this.#addLater(state)
+      else if (!this.#guard(state, () => this.#add(state))) {
+        this.#addLater(state)
+        this.#onServed(state.topicId, state.partition, false)
+      }
       yield
     }
   }
@@ -196,19 +203,20 @@ export class ReplicaManager {
     for (const [name, state] of [...this.#unserved]) {
       if (this.#unserved.get(name) !== state) continue
       this.#unserved.delete(name)
-      if (!this.#guard(state, () => this.#add(state))) this.#addLater(state)
+      if (this.#guard(state, () => this.#add(state), false)) this.#onServed(state.topicId, state.partition, true)
+      else this.#addLater(state)
       yield
     }
   }
 
-  /** Answers whether the log store did what it was asked for. */
-  #guard({ topic, partition }: { topic: string; partition: number }, act: () => void): boolean {
+  /** Answers whether the log store did what it was asked for. `isNews`: whether the operator has not been told before. */
+  #guard({ topic, partition }: { topic: string; partition: number }, act: () => void, isNews = true): boolean {
     try {
       act()
       return true
     } catch (error) {
       if (!(error instanceof LogError)) throw error
-      this.#logger.error(`${topic}-${partition}: ${error.message}`)
+      this.#logger[isNews ? 'error' : 'debug'](`${topic}-${partition}: ${error.message}`)
       return false
     }
   }

@@ -1,4 +1,5 @@
 import { afterEach, expect, test } from 'vitest'
+import type { DiskOperation } from '../../platform/memory-disk.ts'
 import { apis } from '../../protocol/api-keys.ts'
 import { nameOfError } from '../simulation/client.ts'
 import { TestCluster } from './cluster.testkit.ts'
@@ -10,6 +11,10 @@ const FIRST = '/data-a'
 const SECOND = '/data-b'
 const VICTIM = 1
 const CONTROLLER = 4
+/** What a full disk refuses. */
+const GROWING: readonly DiskOperation[] = ['open', 'write', 'replace']
+/** Less than replica.lag.time.max.ms, by which followers are noticed that do nothing. */
+const HOLD_UP_MS = 15_000
 /** log.dir.failure.timeout.ms */
 const FAILURE_TIMEOUT_MS = 30_000
 /** replica.high.watermark.checkpoint.interval.ms, and some more. */
@@ -180,6 +185,33 @@ test.each([
   await cluster.restart(VICTIM)
   for (const partition of partitions) await expectEqual(partition)
 })
+
+test.each([
+  ['the metadata log', (path: string) => path.startsWith(`${FIRST}/__cluster_metadata-0`)],
+  ['new logs', (path: string) => /^\/data-.\/late-0/.test(path)],
+])(
+  'a broker whose disk has no room for %s holds nobody up, and is in sync again once there is some',
+  async (_, isFull) => {
+    await start()
+    const node = cluster.node(VICTIM)
+    const [known] = await createSome(1)
+    node.disk.fault = (operation, path) => (GROWING.includes(operation) && isFull(path) ? 'ENOSPC' : undefined)
+    const late = new TestPartition(cluster, 'late')
+    await late.create([VICTIM, 2, 3], {}, [2, 3])
+    const { time } = cluster.world
+    const startMs = time.monotonicMs()
+    await late.produce(3)
+    expect(time.monotonicMs() - startMs).toBeLessThan(HOLD_UP_MS)
+    expect(late.leaderId).not.toBe(VICTIM)
+    await known!.produce(3)
+    node.disk.fault = () => undefined
+    for (const partition of [late, known!]) {
+      await cluster.until(() => [...partition.isr].sort().join() === '1,2,3')
+      await partition.produce(2)
+      await expectEqual(partition)
+    }
+  },
+)
 
 test('KIP-113: a follower is moved between directories while it follows, there and back', async () => {
   await start()

@@ -27,7 +27,11 @@ export class TestPartition {
   }
 
   /** On these brokers; they are waited for. */
-  async create(brokerIds: readonly number[], configs: Readonly<Record<string, string>> = {}): Promise<void> {
+  async create(
+    brokerIds: readonly number[],
+    configs: Readonly<Record<string, string>> = {},
+    awaitedIds: readonly number[] = brokerIds,
+  ): Promise<void> {
     const { topic } = this
     const wanted = {
       name: topic,
@@ -40,7 +44,7 @@ export class TestPartition {
     const isMade = ({ topics }: { topics: readonly { errorCode: number }[] }) =>
       ['NONE', 'TOPIC_ALREADY_EXISTS'].includes(nameOfError(topics[0]!.errorCode))
     await this.#cluster.done(this.#cluster.client.anybody(apis.CreateTopics, 7, body, isMade))
-    await this.#cluster.until(() => brokerIds.every((id) => this.replica(id) !== undefined))
+    await this.#cluster.until(() => awaitedIds.every((id) => this.replica(id) !== undefined))
   }
 
   /** The replica that a running node has; undefined for none. */
