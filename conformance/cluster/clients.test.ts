@@ -10,14 +10,18 @@ const overrides = {
   ...shortSessions,
   ...quickGroups,
   ...quickShareGroups,
+  // Groups of librdkafka read from the replica in their rack.
+  'replica.selector.class': 'org.apache.kafka.common.replica.RackAwareReplicaSelector',
   'transaction.abort.timed.out.transaction.cleanup.interval.ms': '500',
 }
 
 test('Java and librdkafka clients, groups of the classic and the consumer protocol, a share group and transactions go through failovers', async () => {
-  const cluster = await Cluster.start({ nodes: [{}, {}, {}], overrides })
+  const cluster = await Cluster.of({ nodes: [{}, {}, {}], overrides })
   const ends: Array<() => Promise<unknown>> = []
   await withCluster(cluster, async () => {
-    const clients = await Clients.launch(cluster, 'consumer', 2)
+    for (const node of cluster.nodes) node.overrides = { 'broker.rack': `rack-${node.id}` }
+    await cluster.launch()
+    const clients = await Clients.launch(cluster, 'consumer', 2, 'rack-1')
     ends.push(() => clients.kill())
     const plan = { partitions: CLIENT_PARTITIONS, replicas: 3, configs: { 'min.insync.replicas': '2' } }
     await cluster.admin.createTopics({ 'java-copy': plan })

@@ -28,14 +28,22 @@ export class Clients {
     this.librdkafka = librdkafka
   }
 
-  /** Makes the topics, starts all, and waits until something is acknowledged everywhere. */
-  static async launch(cluster: Cluster, protocol: 'classic' | 'consumer', members: number): Promise<Clients> {
+  /**
+   * Makes the topics, starts all, and waits until something is acknowledged everywhere. The groups of librdkafka are in
+   * `rack`, if it is given (KIP-392).
+   */
+  static async launch(
+    cluster: Cluster,
+    protocol: 'classic' | 'consumer',
+    members: number,
+    rack?: string,
+  ): Promise<Clients> {
     const plan = { partitions: CLIENT_PARTITIONS, replicas: 3, configs: { 'min.insync.replicas': '2' } }
     await cluster.admin.createTopics({ java: plan, librdkafka: plan })
     const clients = new Clients(
       await VerifiableProducer.launch(cluster, 'java', CLIENT_PARTITIONS, 100),
       await VerifiableGroup.launch(cluster, 'java', protocol, members),
-      await LibrdkafkaLoad.launch(cluster, 'librdkafka', CLIENT_PARTITIONS, 100),
+      await LibrdkafkaLoad.launch(cluster, 'librdkafka', CLIENT_PARTITIONS, 100, rack),
     )
     await clients.progress().catch(async (error) => {
       await clients.kill()
@@ -49,7 +57,10 @@ export class Clients {
     await Promise.all([this.java.progress(), this.librdkafka.progress()])
   }
 
-  /** Ends them, and answers what is in their topics. All that was acknowledged is there, nothing is there twice, and every group has seen all of it. */
+  /**
+   * Ends them, and answers what is in their topics: all that was acknowledged, and nothing twice. Every group has seen all
+   * of it.
+   */
   async finish(cluster: Cluster): Promise<{ java: Records; librdkafka: Records }> {
     const java = await this.java.finish(cluster)
     const [, librdkafka] = await Promise.all([this.javaGroup.finish(java), this.librdkafka.finish()])

@@ -8,7 +8,10 @@ import { Acknowledged, expectAmong, note, type Records, recordsOf } from './veri
 const PROTOCOLS = ['classic', 'consumer'] as const
 type Protocol = (typeof PROTOCOLS)[number]
 
-/** A producer of librdkafka, and two groups that read what it writes, one with each protocol; see cluster_load.py. */
+/**
+ * A producer of librdkafka, and two groups that read what it writes, one with each protocol; see cluster_load.py. Members that
+ * are in a rack have to be sent to replicas there.
+ */
 export class LibrdkafkaLoad {
   readonly topic: string
   private readonly cluster: Cluster
@@ -16,11 +19,14 @@ export class LibrdkafkaLoad {
   private readonly partitions: number
   private readonly acked: Acknowledged
   private readonly read: Readonly<Record<Protocol, Records>> = { classic: new Map(), consumer: new Map() }
+  private readonly followed: Set<string> = new Set()
   private readonly failed: string[] = []
+  private readonly rack: string | undefined
   private member: Daemon | undefined
 
-  private constructor(cluster: Cluster, daemon: Daemon, topic: string, partitions: number) {
+  private constructor(cluster: Cluster, daemon: Daemon, topic: string, partitions: number, rack?: string) {
     this.cluster = cluster
+    this.rack = rack
     this.daemon = daemon
     this.topic = topic
     this.partitions = partitions
@@ -28,9 +34,15 @@ export class LibrdkafkaLoad {
     this.listen(daemon)
   }
 
-  static async launch(cluster: Cluster, topic: string, partitions: number, perSecond: number): Promise<LibrdkafkaLoad> {
-    const daemon = await launchPython('cluster_load.py', [cluster.bootstrap, topic, String(perSecond)])
-    return new LibrdkafkaLoad(cluster, daemon, topic, partitions)
+  static async launch(
+    cluster: Cluster,
+    topic: string,
+    partitions: number,
+    perSecond: number,
+    rack?: string,
+  ): Promise<LibrdkafkaLoad> {
+    const args = [cluster.bootstrap, topic, String(perSecond), ...(rack === undefined ? [] : [rack])]
+    return new LibrdkafkaLoad(cluster, await launchPython('cluster_load.py', args), topic, partitions, rack)
   }
 
   /** Waits until more is acknowledged in every partition than now. */
@@ -55,6 +67,7 @@ export class LibrdkafkaLoad {
     expect(await this.daemon.end('SIGTERM', 400_000), this.daemon.output().slice(-3000)).toBe(0)
     expect(this.daemon.output('stdout').trim().split('\n').at(-1)).toBe('done')
     expect(this.failed).toEqual([])
+    expect([...this.followed].sort()).toEqual(this.rack === undefined ? [] : PROTOCOLS)
     const records = await recordsOf(this.cluster, this.topic, this.partitions)
     expectAmong('acknowledged to librdkafka', this.acked.records, records)
     for (const protocol of PROTOCOLS) {
@@ -74,6 +87,7 @@ export class LibrdkafkaLoad {
       const [kind, partition, offset, value] = line.split(' ')
       if (kind === 'acked') this.acked.note(partition, offset, value!)
       else if (kind === 'failed') this.failed.push(line)
+      else if (kind === 'followed') this.followed.add(partition!)
       for (const protocol of PROTOCOLS) {
         if (kind === `read-${protocol}`) note(this.read[protocol], partition, offset, value!)
       }

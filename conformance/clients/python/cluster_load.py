@@ -1,12 +1,13 @@
 """Produces and consumes in groups with confluent-kafka (librdkafka) while brokers come and go.
 
-cluster_load.py BOOTSTRAP TOPIC PER_SECOND: a producer, and a group of one member with each protocol. Prints `acked PARTITION
-OFFSET VALUE` and `read-PROTOCOL PARTITION OFFSET VALUE`; on SIGTERM it makes no more, waits until all is acknowledged and
-read, commits, and prints `done`.
+cluster_load.py BOOTSTRAP TOPIC PER_SECOND [RACK]: a producer, and a group of one member with each protocol, in RACK. Prints
+`acked PARTITION OFFSET VALUE`, `read-PROTOCOL PARTITION OFFSET VALUE`, and `followed PROTOCOL` when a member reads from a
+replica that does not lead; on SIGTERM it makes no more, waits until all is acknowledged and read, commits, and prints `done`.
 
 cluster_load.py BOOTSTRAP TOPIC member: another member of the group with group.protocol=consumer, until it is killed.
 """
 
+import json
 import signal
 import sys
 import threading
@@ -15,6 +16,7 @@ import time
 from confluent_kafka import Consumer, KafkaException, Producer
 
 bootstrap, topic, task = sys.argv[1:4]
+rack = sys.argv[4] if len(sys.argv) > 4 else ""
 stopping, finished = threading.Event(), threading.Event()
 printing = threading.Lock()
 # Partition to the offset after the last acknowledged record.
@@ -56,6 +58,13 @@ def produce(per_second):
         say("failed", "records left after flush")
 
 
+def tell_followers(protocol, statistics):
+    for each in json.loads(statistics)["topics"].get(topic, {"partitions": {}})["partitions"].values():
+        if each["partition"] >= 0 and each["fetch_state"] == "active" and 0 <= each["leader"] != each["broker"] >= 0:
+            say("followed", protocol)
+            break
+
+
 def consumer(protocol):
     classic = {"session.timeout.ms": 6000, "heartbeat.interval.ms": 500}
     made = Consumer({
@@ -65,6 +74,9 @@ def consumer(protocol):
         "auto.offset.reset": "earliest",
         "enable.auto.commit": False,
         "reconnect.backoff.max.ms": 500,
+        "client.rack": rack,
+        "statistics.interval.ms": 1000 if rack else 0,
+        "stats_cb": lambda statistics: tell_followers(protocol, statistics),
         **(classic if protocol == "classic" else {}),
     })
     made.subscribe([topic])
