@@ -281,6 +281,21 @@ describe('the life of a broker (KIP-631)', () => {
     world.lifecycle.close()
   })
 
+  test('counts the time without a controller from the moment on in which the last one went', async () => {
+    const world = await registered()
+    world.workMs = 3000
+    world.heartbeat = () => {
+      world.isSilent = true
+      throw new RequestError('disconnected', 'was closed')
+    }
+    const going = watched(world.lifecycle.shutDown(60_000))
+    await world.time.advance(6500)
+    expect(going.state).toBe('waits')
+    await world.time.advance(1000)
+    expect(going.state).toBe('done')
+    world.lifecycle.close()
+  })
+
   test('waits for a controller that works on its heartbeat, and has time to look for the next when that one ends', async () => {
     const world = await registered()
     world.workMs = 20_000

@@ -177,9 +177,10 @@ export class BrokerLifecycle {
       let timer: Scheduled | undefined
       const watch = () => {
         const nowMs = time.monotonicMs()
-        const untilMs = Math.min(deadlineMs, (this.#sentMs === undefined ? this.#heardMs : nowMs) + LAST_WORD_MS)
-        if (nowMs < untilMs) {
-          timer = time.after(untilMs - nowMs, watch)
+        const leftMs = this.#sentMs === undefined ? this.#heardMs + LAST_WORD_MS - nowMs : RETRY_MS
+        const waitMs = Math.min(leftMs, deadlineMs - nowMs)
+        if (waitMs > 0) {
+          timer = time.after(waitMs, watch)
           return
         }
         const why = nowMs < deadlineMs ? 'No controller answers' : 'The controller did not answer in time'
