@@ -1,6 +1,7 @@
 import type { Random } from '../platform/random.ts'
 import type { Time } from '../platform/time.ts'
-import type { FetchSpec } from '../replication/fetch-reader.ts'
+import type { FetchSpec, PartitionFinder } from '../replication/fetch-reader.ts'
+import { SessionChanges } from '../replication/session-changes.ts'
 
 export const INITIAL_EPOCH = 0
 export const FINAL_EPOCH = -1
@@ -50,6 +51,10 @@ export class FetchSession {
   lastUsedMs: number
   /** The epoch that the next request must carry. */
   epoch = 1
+  /** Once a follower fetches by it. */
+  #changes: SessionChanges<SessionPartition> | undefined
+  /** Partitions of topics of which no name is known. */
+  readonly unnamed = new Set<SessionPartition>()
   /** In the order in which they are read; those that gave data go to the end, so that all get their turn. */
   readonly partitions: Map<string, SessionPartition>
 
@@ -66,13 +71,29 @@ export class FetchSession {
     this.isPrivileged = isPrivileged
     this.createdMs = nowMs
     this.lastUsedMs = nowMs
+    for (const partition of partitions.values()) if (partition.topic === '') this.unnamed.add(partition)
+  }
+
+  /** Which of its partitions have to be looked at for a follower, registered in this epoch. */
+  changesFor(partitions: PartitionFinder, brokerId: number, brokerEpoch: number): SessionChanges<SessionPartition> {
+    if (this.#changes?.brokerId !== brokerId || this.#changes.brokerEpoch !== brokerEpoch) {
+      this.#changes?.close()
+      this.#changes = new SessionChanges(partitions, brokerId, brokerEpoch, this.partitions.values())
+    }
+    return this.#changes
+  }
+
+  close(): void {
+    this.#changes?.close()
   }
 
   update(changed: ReadonlyMap<string, SessionPartition>, forgotten: Iterable<string>): void {
     for (const [key, partition] of changed) {
       const known = this.partitions.get(key)
+      this.#changes?.add(known ?? partition)
       if (known === undefined) {
         this.partitions.set(key, partition)
+        if (partition.topic === '') this.unnamed.add(partition)
         continue
       }
       known.fetchOffset = partition.fetchOffset
@@ -81,7 +102,15 @@ export class FetchSession {
       known.lastFetchedEpoch = partition.lastFetchedEpoch
       known.logStartOffset = partition.logStartOffset
     }
-    for (const key of forgotten) this.partitions.delete(key)
+    for (const key of forgotten) this.#forget(key)
+  }
+
+  #forget(key: string): void {
+    const partition = this.partitions.get(key)
+    if (partition === undefined) return
+    this.partitions.delete(key)
+    this.unnamed.delete(partition)
+    this.#changes?.delete(partition)
   }
 
   nextEpoch(): void {
@@ -128,6 +157,7 @@ export class FetchSessionCache {
   }
 
   remove(id: number): void {
+    this.#sessions.get(id)?.close()
     this.#sessions.delete(id)
   }
 
@@ -164,7 +194,10 @@ export class FetchSessionCache {
   #evict(size: number, isPrivileged: boolean, nowMs: number): boolean {
     let victim: FetchSession | undefined
     for (const session of this.#sessions.values()) {
-      if (nowMs - session.lastUsedMs > MIN_EVICTION_MS) return this.#sessions.delete(session.id)
+      if (nowMs - session.lastUsedMs > MIN_EVICTION_MS) {
+        this.remove(session.id)
+        return true
+      }
       const isSettled = nowMs - session.createdMs > MIN_EVICTION_MS
       if (!isSettled && (session.isPrivileged || !isPrivileged)) continue
       if (victim === undefined || compareWorth(session, victim) < 0) victim = session
@@ -172,7 +205,8 @@ export class FetchSessionCache {
     if (victim === undefined) return false
     const isWorthMore =
       isPrivileged === victim.isPrivileged ? size > victim.partitions.size : isPrivileged && !victim.isPrivileged
-    return isWorthMore && this.#sessions.delete(victim.id)
+    if (isWorthMore) this.remove(victim.id)
+    return isWorthMore
   }
 }
 

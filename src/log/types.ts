@@ -231,6 +231,8 @@ export interface PartitionLogApi {
   epochForOffset(offset: number): number | undefined
   /** DeleteRecords: records below `offset` are gone. OFFSET_OUT_OF_RANGE above the high watermark. True if it moved. */
   advanceLogStart(offset: number, reason: string): boolean
+  /** Called when the log start has moved, for whatever reason. */
+  onLogStart: () => void
   /**
    * Drops everything from `offset` on, the whole batch that `offset` is within, and epochs that have no records; past the
    * end of the log that is all it does. Waits for writes under way, and asks after that whether it is still wanted: answers

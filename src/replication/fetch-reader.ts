@@ -5,6 +5,7 @@ import type { Time } from '../platform/time.ts'
 import { errors, type KafkaError } from '../protocol/errors.ts'
 import type { Partition } from './partition.ts'
 import { FetchWait, type Watched } from './purgatory.ts'
+import type { SessionChanges } from './session-changes.ts'
 
 /** What one fetch asks for as a whole. */
 export interface FetchParams {
@@ -26,6 +27,8 @@ export interface FetchParams {
   readonly preferredReplica?: ((partition: Partition, fetchOffset: number) => number) | undefined
   /** Whether a follower gets nothing of the partition for now (KIP-73). [never] */
   readonly isThrottled?: ((partition: Partition) => boolean) | undefined
+  /** Why something is not looked for at all. [looked for] */
+  readonly refuse?: ((spec: FetchSpec) => KafkaError | undefined) | undefined
 }
 
 /** What one fetch asks of one partition. */
@@ -59,6 +62,12 @@ export interface FetchResult {
   readonly abortedTransactions: readonly AbortedTransaction[] | null
   readonly records: readonly Buffer[]
   readonly sizeBytes: number
+}
+
+/** What was read, with one result for each spec. */
+export interface FetchOutcome<Spec extends FetchSpec> {
+  readonly specs: readonly Spec[]
+  readonly results: readonly FetchResult[]
 }
 
 /** One time of reading for a request, which may have to be read for again. */
@@ -96,6 +105,8 @@ export class FetchReader {
   readonly #partitions: PartitionFinder
   readonly #time: Time
   readonly #logger: Logger
+  /** Ends the waiting of fetches that are told of changes. */
+  readonly #sleepers = new Set<() => void>()
   #mayWait = true
 
   constructor(partitions: PartitionFinder, time: Time, logger: Logger) {
@@ -104,9 +115,10 @@ export class FetchReader {
     this.#logger = logger
   }
 
-  /** From now on every fetch is answered with what there is. Whoever waits has to be woken. */
+  /** From now on every fetch is answered with what there is. Whoever waits for certain partitions has to be woken. */
   stopWaiting(): void {
     this.#mayWait = false
+    for (const wake of this.#sleepers) wake()
   }
 
   /** See ReplicaManager.fetch. */
@@ -149,6 +161,70 @@ export class FetchReader {
       results = again instanceof Promise ? await again : again
     }
     return results
+  }
+
+  /** See ReplicaManager.fetchChanges. */
+  async fetchChanges<Spec extends FetchSpec>(
+    params: FetchParams,
+    changes: SessionChanges<Spec>,
+    onWait: (wake: () => void) => void,
+  ): Promise<FetchOutcome<Spec>> {
+    const nowMs = this.#time.monotonicMs()
+    const deadlineMs = nowMs + params.maxWaitMs
+    changes.lastFetchMs = nowMs
+    const specs = new Set(changes.take())
+    let results = await this.#readFrom({ params, specs: [...specs], isFirst: true }, 0, [], params.maxBytes)
+    let isAbandoned = false
+    while (
+      this.#mayWait &&
+      !isAbandoned &&
+      (results.length === 0 ? params.maxWaitMs > 0 : !isEnough(params, results))
+    ) {
+      const restMs = deadlineMs - this.#time.monotonicMs()
+      if (restMs <= 0) break
+      const abandon = (wake: () => void) => {
+        onWait(() => {
+          isAbandoned = true
+          wake()
+        })
+      }
+      await this.#sleep(changes, restMs, this.#throttledOf(params, specs), abandon)
+      if (isAbandoned) break
+      for (const spec of changes.take()) specs.add(spec)
+      results = await this.#readFrom({ params, specs: [...specs], isFirst: false }, 0, [], params.maxBytes)
+    }
+    return { specs: [...specs], results }
+  }
+
+  /** At most `restMs`, until there is something that the follower is to be told of, or `wake` is called. */
+  #sleep<Spec extends FetchSpec>(
+    changes: SessionChanges<Spec>,
+    restMs: number,
+    ignored: ReadonlySet<Spec>,
+    onWait: (wake: () => void) => void,
+  ): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = () => {
+        timer.cancel()
+        this.#sleepers.delete(wake)
+        changes.awake(wake)
+        resolve()
+      }
+      const timer = this.#time.after(restMs, wake)
+      this.#sleepers.add(wake)
+      changes.sleep(wake, ignored)
+      onWait(wake)
+    })
+  }
+
+  #throttledOf<Spec extends FetchSpec>({ isThrottled }: FetchParams, specs: Iterable<Spec>): ReadonlySet<Spec> {
+    const throttled = new Set<Spec>()
+    if (isThrottled === undefined) return throttled
+    for (const spec of specs) {
+      const partition = this.#partitions.get(spec.topic, spec.partition)
+      if (partition !== undefined && isThrottled(partition)) throttled.add(spec)
+    }
+    return throttled
   }
 
   /** undefined when a partition has got more to read since `results` were read. */
@@ -202,6 +278,8 @@ export class FetchReader {
     minOneBatch: boolean,
   ): FetchResult | Promise<FetchResult> {
     const { params } = pass
+    const unknown = params.refuse?.(spec)
+    if (unknown !== undefined) return failed(unknown)
     const partition = this.#partitions.get(spec.topic, spec.partition)
     if (partition === undefined) return failed(errors.NOT_LEADER_OR_FOLLOWER)
     if (spec.topicId !== undefined && spec.topicId !== partition.topicId) return failed(errors.INCONSISTENT_TOPIC_ID)

@@ -9,25 +9,47 @@ export class FollowerProgress {
   logEndOffset = UNKNOWN_OFFSET
   /** Of the broker that fetched last: -1 where it did not say (KIP-903), undefined before its first fetch. */
   brokerEpoch: number | undefined
-  /** When it last had all that the leader had. */
-  lastCaughtUpMs = NEVER_MS
+  #lastCaughtUpMs = NEVER_MS
   #lastFetchMs = NEVER_MS
   #leaderEndAtLastFetch = UNKNOWN_OFFSET
+
+  /** Its fetches, of which this partition does not hear because it has all there is. */
+  #session: { readonly lastFetchMs: number } | undefined
 
   constructor(brokerId: number) {
     this.brokerId = brokerId
   }
 
+  /** When it last had all that the leader had. */
+  get lastCaughtUpMs(): number {
+    return Math.max(this.#lastCaughtUpMs, this.#session?.lastFetchMs ?? NEVER_MS)
+  }
+
+  /** It has all there is: until `settle`, every fetch of the session says so again. */
+  keepsUp(session: { readonly lastFetchMs: number }): void {
+    this.settle()
+    this.#session = session
+  }
+
+  settle(): void {
+    if (this.#session === undefined) return
+    const { lastFetchMs } = this.#session
+    this.#session = undefined
+    this.#lastCaughtUpMs = Math.max(this.#lastCaughtUpMs, lastFetchMs)
+    this.#lastFetchMs = Math.max(this.#lastFetchMs, lastFetchMs)
+  }
+
   /** The leader is elected again, and is where it was: what it knew of the follower holds, but for the times. */
   restart(leaderEndOffset: number, isInSync: boolean, nowMs: number): void {
+    this.settle()
     this.#leaderEndAtLastFetch = leaderEndOffset
     this.#lastFetchMs = isInSync ? nowMs : NEVER_MS
-    this.lastCaughtUpMs = this.#lastFetchMs
+    this.#lastCaughtUpMs = this.#lastFetchMs
   }
 
   /** A new leader takes those in sync to be caught up, or it would have to throw them all out. */
   assumeCaughtUp(nowMs: number): void {
-    this.lastCaughtUpMs = nowMs
+    this.#lastCaughtUpMs = nowMs
   }
 
   /** Whether it has fetched since it was known not to be in sync. */
@@ -37,16 +59,18 @@ export class FollowerProgress {
 
   /** It is not caught up before it fetches again, whenever it was. */
   fellBehind(): void {
-    this.lastCaughtUpMs = NEVER_MS
+    this.#session = undefined
+    this.#lastCaughtUpMs = NEVER_MS
     this.#lastFetchMs = NEVER_MS
   }
 
   /** It asked for what is at `offset`, and so has all before it, while the leader's log ended at `leaderEndOffset`. */
   fetched(offset: number, logStartOffset: number, brokerEpoch: number, leaderEndOffset: number, nowMs: number): void {
-    if (offset >= leaderEndOffset) this.lastCaughtUpMs = Math.max(this.lastCaughtUpMs, nowMs)
+    this.settle()
+    if (offset >= leaderEndOffset) this.#lastCaughtUpMs = Math.max(this.#lastCaughtUpMs, nowMs)
     // It has what the leader had when it last asked. Where records come all the time it may never have more.
     else if (offset >= this.#leaderEndAtLastFetch) {
-      this.lastCaughtUpMs = Math.max(this.lastCaughtUpMs, this.#lastFetchMs)
+      this.#lastCaughtUpMs = Math.max(this.#lastCaughtUpMs, this.#lastFetchMs)
     }
     this.logStartOffset = logStartOffset
     this.logEndOffset = offset

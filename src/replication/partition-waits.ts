@@ -3,11 +3,21 @@ import type { FetchWait } from './purgatory.ts'
 /** More than this many appends that are not committed are remembered as fewer, larger ones. */
 const MAX_PENDING = 1000
 
+/** Who is to know when something may have become different for followers, without being asked each time. */
+export interface PartitionObserver {
+  /**
+   * Called before, or just after, anything changes that a follower is told of, or that decides whether it is in sync.
+   * `isNews`: a fetch that waits is to be answered.
+   */
+  changed(isNews: boolean): void
+}
+
 /** The fetch requests that wait for more in one partition, and how much of it consumers may not see yet. */
 export class PartitionWaits {
   /** With their place in the request: those who see what is committed, and those who see all that is written. */
   readonly #consumers = new Map<FetchWait, number>()
   readonly #followers = new Map<FetchWait, number>()
+  readonly #observers = new Set<PartitionObserver>()
   /** Appends that are not committed: where each ends, and its size. */
   #ends: number[] = []
   #sizes: number[] = []
@@ -21,8 +31,22 @@ export class PartitionWaits {
     if (!this.#followers.delete(wait)) this.#consumers.delete(wait)
   }
 
+  observe(observer: PartitionObserver): void {
+    this.#observers.add(observer)
+  }
+
+  unobserve(observer: PartitionObserver): void {
+    this.#observers.delete(observer)
+  }
+
+  /** See `PartitionObserver`. */
+  changed(isNews: boolean): void {
+    for (const observer of this.#observers) observer.changed(isNews)
+  }
+
   /** `sizeBytes` that end at `endOffset` are in the log, where nobody but this replica has to have them. */
   appendedAndCommitted(sizeBytes: number): void {
+    this.changed(true)
     for (const [wait, index] of this.#followers) wait.grew(index, sizeBytes)
     for (const [wait, index] of this.#consumers) wait.grew(index, sizeBytes)
   }
@@ -36,11 +60,13 @@ export class PartitionWaits {
       this.#ends.push(endOffset)
       this.#sizes.push(sizeBytes)
     }
+    this.changed(true)
     for (const [wait, index] of this.#followers) wait.grew(index, sizeBytes)
   }
 
   /** The high watermark is at `offset` now. */
   committed(offset: number): void {
+    this.changed(false)
     let count = 0
     let sizeBytes = 0
     while (count < this.#ends.length && this.#ends[count]! <= offset) {
@@ -67,6 +93,7 @@ export class PartitionWaits {
   }
 
   wakeAll(): void {
+    this.changed(true)
     this.wakeConsumers()
     for (const wait of this.#followers.keys()) wait.wake()
   }

@@ -12,7 +12,7 @@ import { type ErrorName, errors, type KafkaError } from '../protocol/errors.ts'
 import type { FollowerProgress } from './follower-progress.ts'
 import { type FollowerFetch, LeaderState, type Leadership, type LedPartition } from './leader-state.ts'
 import { OffsetWaits } from './offset-waits.ts'
-import { PartitionWaits } from './partition-waits.ts'
+import { type PartitionObserver, PartitionWaits } from './partition-waits.ts'
 import type { FetchWait } from './purgatory.ts'
 import { type VerificationGuard, VerificationGuards } from './verification.ts'
 
@@ -120,6 +120,7 @@ export class Partition implements LedPartition {
     this.#acks = new OffsetWaits(context.time)
     this.#deletions = new OffsetWaits(context.time)
     this.#state = state
+    this.#watchLogStart()
     this.#begin(true)
   }
 
@@ -130,6 +131,7 @@ export class Partition implements LedPartition {
   /** Its log is another one now, with the same records. */
   moveTo(log: PartitionLogApi): void {
     this.#log = log
+    this.#watchLogStart()
     const leading = this.#leading
     if (leading === undefined) this.#begin(true)
     else {
@@ -138,6 +140,10 @@ export class Partition implements LedPartition {
       this.#advance(leading)
     }
     this.wakeAll()
+  }
+
+  #watchLogStart(): void {
+    this.#log.onLogStart = () => this.#waits.changed(false)
   }
 
   get state(): PartitionState {
@@ -301,8 +307,7 @@ export class Partition implements LedPartition {
 
   /** Where another replica can lead, this one does not wait until its disk works again, or has room. */
   #handOverAfter(error: unknown, leading: LeaderState): void {
-    const isOfDisk = error instanceof LogError && error.error === errors.KAFKA_STORAGE_ERROR
-    if (isOfDisk && this.#leading === leading && this.#state.isr.length > 1) this.log.fail(error.message)
+    if (isOfDisk(error) && this.#leading === leading && this.#state.isr.length > 1) this.log.fail(error.message)
   }
 
   #written({ lastOffset, sizeBytes }: AppendInfo, leading: LeaderState): void {
@@ -344,6 +349,7 @@ export class Partition implements LedPartition {
   /** The controller has answered a request of this leader. */
   isrChanged(isr: readonly number[], partitionEpoch: number): void {
     this.#context.info(`In-sync replicas of ${this} are ${isr} now, in partition epoch ${partitionEpoch}`)
+    this.#waits.changed(false)
     this.#state = { ...this.#state, isr, partitionEpoch }
     if (this.#leading !== undefined) this.#advance(this.#leading)
   }
@@ -389,6 +395,11 @@ export class Partition implements LedPartition {
     return undefined
   }
 
+  /** The follower of that broker; undefined where this broker does not lead, or the other is not in sync. */
+  inSyncFollower(brokerId: number): FollowerProgress | undefined {
+    return this.#state.isr.includes(brokerId) ? this.#leading?.follower(brokerId) : undefined
+  }
+
   /** Followers in sync from which consumers may read on at `offset`; none where this broker does not lead. */
   followersAt(offset: number): readonly FollowerProgress[] {
     return this.#leading?.inSyncWith(offset) ?? []
@@ -408,7 +419,7 @@ export class Partition implements LedPartition {
     if (after > before) this.#committed()
   }
 
-  /** Throws LogError. */
+  /** Throws LogError; after one of the disk another replica is to lead, or to be read, where there is one in sync. */
   read(
     offset: number,
     maxBytes: number,
@@ -416,7 +427,17 @@ export class Partition implements LedPartition {
     upTo: ReadUpTo,
     isGivenBack = false,
   ): FetchData | Promise<FetchData> {
-    return this.log.read(offset, { maxBytes, minOneBatch, upTo, isGivenBack })
+    const { log } = this
+    const failed = (error: unknown): never => {
+      if (isOfDisk(error) && this.log === log && this.#state.isr.length > 1) log.fail(error.message)
+      throw error
+    }
+    try {
+      const data = log.read(offset, { maxBytes, minOneBatch, upTo, isGivenBack })
+      return data instanceof Promise ? data.catch(failed) : data
+    } catch (error) {
+      return failed(error)
+    }
   }
 
   /** The offset that readers who may see `upTo` this stop at. */
@@ -469,6 +490,14 @@ export class Partition implements LedPartition {
     this.#waits.unwatch(wait)
   }
 
+  observe(observer: PartitionObserver): void {
+    this.#waits.observe(observer)
+  }
+
+  unobserve(observer: PartitionObserver): void {
+    this.#waits.unobserve(observer)
+  }
+
   /** Something else than an append happened: whoever waits looks at once. */
   wakeAll(): void {
     this.#waits.wakeAll()
@@ -477,4 +506,8 @@ export class Partition implements LedPartition {
   toString(): string {
     return `${this.topic}-${this.partition}`
   }
+}
+
+function isOfDisk(error: unknown): error is LogError {
+  return error instanceof LogError && error.error === errors.KAFKA_STORAGE_ERROR
 }

@@ -3,7 +3,7 @@ import type { AppendInfo, AppendOrigin, LogConfig, PartitionLogApi, RecordError 
 import type { Logger } from '../platform/logger.ts'
 import type { Scheduled, Time } from '../platform/time.ts'
 import { errors, type KafkaError } from '../protocol/errors.ts'
-import { type FetchParams, FetchReader, type FetchResult, type FetchSpec } from './fetch-reader.ts'
+import { type FetchOutcome, type FetchParams, FetchReader, type FetchResult, type FetchSpec } from './fetch-reader.ts'
 import type { Followers } from './followers.ts'
 import type { IsrChanges } from './isr-changes.ts'
 import type { KnownBrokers } from './leader-state.ts'
@@ -14,6 +14,7 @@ import {
   type PartitionState,
   type TransactionalAppend,
 } from './partition.ts'
+import type { SessionChanges } from './session-changes.ts'
 
 /** The settings of a topic, as far as its replicas go. */
 export interface ReplicaConfig {
@@ -398,6 +399,18 @@ export class ReplicaManager {
     onWait: (wake: () => void) => void,
   ): FetchResult[] | Promise<FetchResult[]> {
     return this.#reader.fetch(params, specs, onWait)
+  }
+
+  /**
+   * As `fetch`, for a follower with a session: reads from those of its partitions that have changed, and waits until others
+   * do. The outcome has results for those that were read; what the follower is told goes back to `changes`.
+   */
+  fetchChanges<Spec extends FetchSpec>(
+    params: FetchParams,
+    changes: SessionChanges<Spec>,
+    onWait: (wake: () => void) => void,
+  ): Promise<FetchOutcome<Spec>> {
+    return this.#reader.fetchChanges(params, changes, onWait)
   }
 }
 

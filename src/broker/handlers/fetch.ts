@@ -2,7 +2,8 @@ import type { ReadUpTo } from '../../log/types.ts'
 import { errors, type KafkaError } from '../../protocol/errors.ts'
 import { FetchRequest, FetchResponse, type FetchResponseInput } from '../../protocol/messages/fetch.ts'
 import type { MessageOf } from '../../protocol/schema.ts'
-import type { FetchParams, FetchResult } from '../../replication/fetch-reader.ts'
+import type { FetchParams, FetchResult, FetchSpec } from '../../replication/fetch-reader.ts'
+import type { SessionChanges } from '../../replication/session-changes.ts'
 import {
   type FetchSession,
   FINAL_EPOCH,
@@ -64,6 +65,9 @@ export const handler = defineHandler({
   handle(request, context, services) {
     const fetch = openContext(request, context, services)
     if ('code' in fetch) return { errorCode: fetch.code, sessionId: NO_SESSION }
+    const params = paramsOf(request, context, services)
+    const changes = changesOf(fetch, params, services)
+    if (changes !== undefined) return answerChanges(changes, fetch, params, request, context, services)
     const refused: Answer[] = []
     const wanted: [string, SessionPartition][] = []
     for (const [key, partition] of fetch.partitions) {
@@ -74,12 +78,7 @@ export const handler = defineHandler({
     if (wanted.length === 0) return respond(fetch, refused, undefined, request, context, services)
     if (VISIBLE[request.isolationLevel] === undefined) return fail(request, errors.UNKNOWN_SERVER_ERROR.code, context)
     const specs = wanted.map(([, partition]) => partition)
-    const params = paramsOf(request, context, services)
-    const results = services.replicas.fetch(params, specs, (wake) => {
-      context.connection.abandon = wake
-      // The other side may have gone while the first read waited for the disk.
-      if (context.connection.closed) wake()
-    })
+    const results = services.replicas.fetch(params, specs, abandonable(context))
     const finish = (all: readonly FetchResult[]) => {
       const hints = context.apiVersion >= LEADER_HINTS_FROM ? new LeaderHints(services, context) : undefined
       const answers = all.map((result, index) => answered(wanted[index]!, result, context.apiVersion, hints))
@@ -90,6 +89,51 @@ export const handler = defineHandler({
   },
   failed: fail,
 })
+
+/** What ends the waiting of a request whose connection ends. */
+function abandonable({ connection }: RequestContext): (wake: () => void) => void {
+  return (wake) => {
+    connection.abandon = wake
+    // The other side may have gone while the first read waited for the disk.
+    if (connection.closed) wake()
+  }
+}
+
+/**
+ * What has changed of the session of a follower: it costs as much as that, and not as much as is followed. undefined for
+ * others, and for an earlier life of the broker, which is refused every partition (KIP-903).
+ */
+function changesOf(
+  { session }: FetchContext,
+  { replicaId, replicaEpoch = -1 }: FetchParams,
+  { image, replicas }: Services,
+): SessionChanges<SessionPartition> | undefined {
+  if (session?.isPrivileged !== true || replicaId < 0) return undefined
+  const broker = image.brokers.get(replicaId)
+  if (broker !== undefined && !broker.fenced && replicaEpoch !== -1 && broker.epoch > replicaEpoch) return undefined
+  return session.changesFor(replicas, replicaId, replicaEpoch)
+}
+
+async function answerChanges(
+  changes: SessionChanges<SessionPartition>,
+  fetch: FetchContext,
+  params: FetchParams,
+  request: Request,
+  context: RequestContext,
+  services: Services,
+): Promise<FetchResponseInput> {
+  const refuse = (spec: FetchSpec) => unknown(spec, services)
+  const { specs, results } = await services.replicas.fetchChanges({ ...params, refuse }, changes, abandonable(context))
+  if (fetch.session?.epoch === fetch.epoch) changes.answered(specs, results)
+  else changes.putBack(specs)
+  const hints = context.apiVersion >= LEADER_HINTS_FROM ? new LeaderHints(services, context) : undefined
+  const answers = results.map((result, index) => {
+    const spec = specs[index]!
+    const key = sessionKey(spec.topic, spec.topicId, spec.partition)
+    return answered([key, spec], result, context.apiVersion, hints)
+  })
+  return respond(fetch, answers, hints, request, context, services)
+}
 
 async function asMessageSets(
   results: readonly FetchResult[] | Promise<readonly FetchResult[]>,
@@ -176,12 +220,13 @@ function* forgottenKeys(request: Request, usesTopicIds: boolean): Generator<stri
 
 /** A topic that was not known when it came into the session may be by now. */
 function resolveNames(session: FetchSession, services: Services): void {
-  for (const partition of session.partitions.values()) {
-    if (partition.topic === '') partition.topic = services.image.topics.byId(partition.topicId!)?.name ?? ''
+  for (const partition of session.unnamed) {
+    partition.topic = services.image.topics.byId(partition.topicId!)?.name ?? ''
+    if (partition.topic !== '') session.unnamed.delete(partition)
   }
 }
 
-function unknown({ topic, topicId, partition }: SessionPartition, services: Services): KafkaError | undefined {
+function unknown({ topic, topicId, partition }: FetchSpec, services: Services): KafkaError | undefined {
   if (topicId !== undefined && topic === '') return errors.UNKNOWN_TOPIC_ID
   return services.image.topics.partition(topic, partition) === undefined ? errors.UNKNOWN_TOPIC_OR_PARTITION : undefined
 }
