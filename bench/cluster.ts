@@ -10,7 +10,7 @@
  * `npm run bench:cluster [-- GIGABYTES [PARTITIONS [PARTS]]]`: PARTS are some of produce, scale, failover, restart and many,
  * separated by commas; all of them where not given.
  */
-import { Cluster, type NodeKind } from '../conformance/harness/cluster.ts'
+import { Cluster, type ClusterNode, type NodeKind } from '../conformance/harness/cluster.ts'
 import { apis } from '../src/protocol/api-keys.ts'
 import { decodeResponse } from '../src/protocol/frames.ts'
 import { buildBatch } from '../src/protocol/records/builder.ts'
@@ -177,8 +177,12 @@ async function stopAll(cluster: Cluster): Promise<void> {
   await Promise.all(cluster.nodes.map((node) => node.stop(MANY_PATIENCE_MS)))
 }
 
-async function startAll(cluster: Cluster): Promise<void> {
-  await cluster.launch()
+/** Resolves when all nodes serve, and all replicas are in sync. */
+async function start(cluster: Cluster, nodes: readonly ClusterNode[]): Promise<void> {
+  await Promise.all(nodes.map((node) => node.launch()))
+  await Promise.all(nodes.map((node) => node.answering(MANY_PATIENCE_MS)))
+  const running = cluster.brokers.map(({ id }) => id)
+  await cluster.admin.brokersAre(running, MANY_PATIENCE_MS)
   await cluster.admin.settled(null, MANY_PATIENCE_MS)
 }
 
@@ -196,21 +200,18 @@ async function measureMany(kind: NodeKind, count: number): Promise<Figures> {
   const figures: Figures = {}
   const note = (what: string, value: number) => {
     figures[`${count} partitions, ${what}`] = value
+    console.error(`${kind}: ${what}: ${value.toFixed(1)}`)
   }
   note('made, ms', await elapsedMs(() => makePartitions(cluster, 'many', count)))
   note('idle, % CPU of a node', await idleCpu(cluster))
   note('stopped, ms', await elapsedMs(() => stopAll(cluster)))
-  note('started, ms', await elapsedMs(() => startAll(cluster)))
+  note('started, ms', await elapsedMs(() => start(cluster, cluster.nodes)))
   const { leader } = await cluster.admin.quorum()
   const victim = cluster.brokers.find(({ id }) => id !== leader)!
   await victim.kill()
   cluster.avoid = victim.id
   note('others lead, ms', await elapsedMs(() => untilOthersLead(cluster, victim.id, count)))
-  const comeBack = async () => {
-    await cluster.launch([victim])
-    await cluster.admin.settled(null, MANY_PATIENCE_MS)
-  }
-  note('back, ms', await elapsedMs(comeBack))
+  note('back, ms', await elapsedMs(() => start(cluster, [victim])))
   const memories = cluster.brokers.map(({ pid }) => residentMb(pid))
   note('memory of a node, MB', memories.reduce((sum, each) => sum + each, 0) / memories.length)
   await cluster.destroy()
