@@ -16,7 +16,7 @@ describe('under load of three kinds: of Java, of librdkafka, and of a producer t
       isProxied: true,
       overrides: { ...shortSessions, ...quickGroups },
     })
-    load = await Load.start(cluster, 'faults')
+    load = await Load.start(cluster, 'faults', { maxPauseMs: 50 })
     clients = await Clients.launch(cluster, 'classic', 1)
   })
   afterAll(() => Promise.all([clients?.kill(), cluster?.destroy()]))

@@ -31,7 +31,7 @@ beforeAll(async () => {
     nodes: [{}, {}, {}, { roles: 'broker' }, { roles: 'controller', isLate: true }],
     overrides: { ...shortSessions, 'auto.leader.rebalance.enable': 'false' },
   })
-  load = await Load.start(cluster, 'moved', { assignment: placed(FIRST, 6) })
+  load = await Load.start(cluster, 'moved', { assignment: placed(FIRST, 6), maxPauseMs: 50 })
   await cluster.admin.createTopics({ heavy: { assignment: placed(FIRST, HEAVY_PARTITIONS) } })
 })
 afterAll(() => cluster?.destroy())

@@ -50,7 +50,7 @@ export async function leadInTurn(
     const turned = new Map(
       topics.map((topic) => [topic, replicasOf(topic).map((ids) => ids.map((_, at) => ids[(at + turn) % count]!))]),
     )
-    for (const [topic, assignment] of turned) await cluster.admin.reassign(topic, assignment)
+    await cluster.admin.reassign(turned)
     await cluster.admin.settled(topics)
     await cluster.admin.electPreferred()
     await eventually(`the preferred replicas of ${topics} lead`, PATIENCE_MS, async () => {

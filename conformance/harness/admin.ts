@@ -160,13 +160,13 @@ export class Admin {
     if (body.errorCode !== 0 || failed.length > 0) throw new Error(`ElectLeaders: ${JSON.stringify(body)}`)
   }
 
-  /** Gives partitions of a topic other replicas, the leader to be first. */
-  async reassign(topic: string, assignment: ReadonlyArray<readonly number[]>): Promise<void> {
-    const partitions = assignment.map((replicas, partitionIndex) => ({ partitionIndex, replicas: [...replicas] }))
-    const body = await this.request(apis.AlterPartitionReassignments, 0, {
-      timeoutMs: 20_000,
-      topics: [{ name: topic, partitions }],
-    })
+  /** Gives partitions of topics other replicas, the leader to be first. */
+  async reassign(assignments: ReadonlyMap<string, ReadonlyArray<readonly number[]>>): Promise<void> {
+    const topics = [...assignments].map(([name, assignment]) => ({
+      name,
+      partitions: assignment.map((replicas, partitionIndex) => ({ partitionIndex, replicas: [...replicas] })),
+    }))
+    const body = await this.request(apis.AlterPartitionReassignments, 0, { timeoutMs: 20_000, topics })
     const failed = body.responses.flatMap(({ partitions }) => partitions).filter(({ errorCode }) => errorCode !== 0)
     if (body.errorCode !== 0 || failed.length > 0) throw new Error(`reassignment: ${JSON.stringify(body)}`)
     await this.reassigned()
