@@ -1,5 +1,4 @@
 import { describe, expect, it, test } from 'vitest'
-import { silentLogger } from '../../platform/logger.ts'
 import { type CrashRemains, MemoryDisk } from '../../platform/memory-disk.ts'
 import type { Platform } from '../../platform/platform.ts'
 import { VirtualTime } from '../../platform/virtual-time.ts'
@@ -7,27 +6,27 @@ import { dataBatch } from './batches.ts'
 import { VoterHistory, VoterSet } from './core/voters.ts'
 import { loadLog } from './load.ts'
 import type { MetadataLog } from './metadata-log.ts'
-import type { QuorumNodeOptions } from './quorum-options.ts'
+import { DIRECTORY, LOG, LOG_DIRECTORY, QUORUM_DEFAULTS } from './quorum.testkit.ts'
 import { SnapshotBuilder } from './snapshot-file.ts'
 import type { SnapshotStore } from './snapshot-store.ts'
 import { MetadataLogError, type SnapshotId } from './types.ts'
 
-const DIRECTORY = '/data/__cluster_metadata-0'
 const ONE_SEGMENT = 1e9
 const MANY_SEGMENTS = 300
 
 function open(disk: MemoryDisk, segmentBytes: number) {
   const platform = { disk, time: new VirtualTime() } as unknown as Platform
-  const limits = { segmentBytes, segmentMs: 1e9, retentionBytes: -1, retentionMs: -1 }
-  const voters = { staticVoters: new VoterSet([]), bootstrapPeers: [{ id: -2, host: 'elsewhere', port: 1 }] }
-  const node = { platform, logger: silentLogger, directory: '/data', nodeId: 1, canVote: true, ...voters }
-  const { log: files, store: snapshots, state: log } = loadLog({ ...node, ...limits } as unknown as QuorumNodeOptions)
+  const node = { platform, nodeId: 1, directoryId: 'AAAAAAAAAAAAAAAAAAAAAQ', endpoints: [], segmentBytes }
+  const channel = { send: async () => undefined, close() {} }
+  const bootstrapPeers = [{ id: -2, host: 'elsewhere', port: 1 }]
+  const options = { ...QUORUM_DEFAULTS, ...node, channel, bootstrapPeers, staticVoters: new VoterSet([]) }
+  const { log: files, store: snapshots, state: log } = loadLog(options)
   return { files, snapshots, log }
 }
 
 function opened(segmentBytes: number) {
   const disk = new MemoryDisk()
-  disk.makeDirectory('/data')
+  disk.makeDirectory(DIRECTORY)
   return { disk, ...open(disk, segmentBytes) }
 }
 
@@ -111,11 +110,11 @@ describe.each([
 test('a log that has lost what was on stable storage before an epoch began is refused', async () => {
   const { disk, files } = opened(ONE_SEGMENT)
   await append(files, 1, 20)
-  const sizeBytes = disk.stat(`${DIRECTORY}/00000000000000000000.log`)!.sizeBytes
+  const sizeBytes = disk.stat(LOG)!.sizeBytes
   await append(files, 2, 30)
-  disk.open(`${DIRECTORY}/00000000000000000000.log`, 'write').truncate(sizeBytes)
+  disk.open(LOG, 'write').truncate(sizeBytes)
   expect(open(disk, ONE_SEGMENT).log.endOffset).toBe(20)
-  disk.open(`${DIRECTORY}/00000000000000000000.log`, 'write').truncate(sizeBytes / 2)
+  disk.open(LOG, 'write').truncate(sizeBytes / 2)
   expect(() => open(disk, ONE_SEGMENT)).toThrow(/ends at offset 10, but an epoch began at 20: records are lost/)
   expect(() => open(disk, ONE_SEGMENT)).toThrow(MetadataLogError)
 })
@@ -174,7 +173,7 @@ describe('which epoch wrote what', () => {
 
   it.each(['', 'nonsense'])('is found in the log where the file with it is missing or damaged', async (content) => {
     const disk = await withSnapshots(MANY_SEGMENTS)
-    const path = `${DIRECTORY}/leader-epoch-checkpoint`
+    const path = `${LOG_DIRECTORY}/leader-epoch-checkpoint`
     if (content === '') disk.remove(path)
     else disk.replaceFile(path, Buffer.from(content))
     expect(open(disk, MANY_SEGMENTS).log.epochs).toEqual(epochs)

@@ -6,52 +6,24 @@ import type { Connection } from '../../platform/network.ts'
 import type { Platform } from '../../platform/platform.ts'
 import { VirtualTime } from '../../platform/virtual-time.ts'
 import { QuorumChannel } from '../channel/quorum-channel.ts'
-import { versionRecord, votersRecord } from './core/control-records.ts'
 import { seededRandom } from './core/quorum.testkit.ts'
 import type { VoterNode } from './core/types.ts'
 import { VoterSet } from './core/voters.ts'
-import { answerQuorum } from './quorum.testkit.ts'
-import { type LeadershipListener, NotLeaderError, Quorum } from './quorum.ts'
+import {
+  answerQuorum,
+  DIRECTORY,
+  formatWith,
+  Journal,
+  LOG,
+  LOG_DIRECTORY,
+  QUORUM_DEFAULTS,
+  serde,
+} from './quorum.testkit.ts'
+import { NotLeaderError, Quorum } from './quorum.ts'
 import type { QuorumNodeOptions } from './quorum-options.ts'
-import { SnapshotBuilder, snapshotPath } from './snapshot-file.ts'
 import { MetadataLogError } from './types.ts'
 
 const LISTENER = 'CONTROLLER'
-const LOG_DIRECTORY = '/data/__cluster_metadata-0'
-const LOG = `${LOG_DIRECTORY}/00000000000000000000.log`
-
-const serde = { encode: (text: string) => Buffer.from(text), decode: (value: Buffer) => value.toString() }
-
-/** State that is the list of all records. */
-class Journal implements LeadershipListener<string> {
-  records: string[] = []
-  lastOffset = -1
-  aborts = 0
-  leaders: string[] = []
-
-  onSnapshotEnd(): void {}
-
-  onSnapshotLoad(): void {
-    this.records = []
-  }
-
-  onCommit(records: readonly string[], { lastOffset }: { lastOffset: number }): void {
-    this.records.push(...records)
-    this.lastOffset = lastOffset
-  }
-
-  onAbort(): void {
-    this.aborts++
-  }
-
-  snapshotRecords(): string[] {
-    return this.records
-  }
-
-  onLeaderChange(leaderId: number, epoch: number): void {
-    this.leaders.push(`${leaderId} in ${epoch}`)
-  }
-}
 
 /** Nodes on hosts of their own, which talk over the wire. */
 class World {
@@ -66,12 +38,8 @@ class World {
 
   /** What a format command with initial controllers leaves: the first `count` nodes are the voters. */
   format(count: number): void {
-    const voters = new VoterSet(this.nodes.slice(0, count).map((node) => node.asVoter))
-    const file = Buffer.concat(new SnapshotBuilder(0, 0, 0, [versionRecord(1), votersRecord(voters)]).finish())
-    for (const { disk } of this.nodes) {
-      disk.makeDirectory(LOG_DIRECTORY)
-      disk.replaceFile(snapshotPath(LOG_DIRECTORY, { offset: 0, epoch: 0 }), file)
-    }
+    const voters = this.nodes.slice(0, count).map((node) => node.asVoter)
+    for (const { disk } of this.nodes) formatWith(disk, voters)
   }
 
   async startAll(): Promise<void> {
@@ -103,7 +71,7 @@ class Node {
     this.#world = world
     this.#change = change
     this.directoryId = Buffer.alloc(16, id).toString('base64url')
-    this.disk.makeDirectory('/data')
+    this.disk.makeDirectory(DIRECTORY)
   }
 
   get asVoter(): VoterNode {
@@ -124,35 +92,15 @@ class Node {
       listenerName: LISTENER,
     })
     return {
+      ...QUORUM_DEFAULTS,
       platform,
-      logger: silentLogger,
       channel,
-      directory: '/data',
       nodeId: this.id,
       directoryId: this.directoryId,
-      clusterId: '4L6g3nShT-eMCtK--X86sw',
       endpoints: this.asVoter.endpoints,
-      listenerName: LISTENER,
       bootstrapPeers: nodes.map(({ id }) => ({ id: -1 - id, host: `host-${id}`, port: 9093 })),
-      kraftVersions: { min: 0, max: 1 },
-      canVote: true,
-      autoJoins: false,
-      electionTimeoutMs: 1000,
-      electionBackoffMaxMs: 1000,
-      fetchTimeoutMs: 2000,
-      requestTimeoutMs: 2000,
-      retryBackoffMs: 20,
-      fetchMaxWaitMs: 500,
-      fetchMaxBytes: 8 * 1024 * 1024,
       fetchSnapshotMaxBytes: 200,
       staticVoters: new VoterSet([]),
-      appendLingerMs: 0,
-      snapshotMaxNewRecordBytes: 1e9,
-      snapshotMaxIntervalMs: 0,
-      segmentBytes: 1e9,
-      segmentMs: 1e9,
-      retentionBytes: -1,
-      retentionMs: -1,
       ...this.#change,
     }
   }

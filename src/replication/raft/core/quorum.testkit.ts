@@ -10,6 +10,21 @@ import { VoterHistory, VoterSet } from './voters.ts'
 const LISTENER = 'CONTROLLER'
 const KRAFT_VERSIONS = { min: 0, max: 1 }
 
+/** Of a node that votes, and what it waits for: as by default. */
+export const VOTER = {
+  clusterId: '4L6g3nShT-eMCtK--X86sw',
+  listenerName: LISTENER,
+  kraftVersions: KRAFT_VERSIONS,
+  canVote: true,
+  autoJoins: false,
+  electionTimeoutMs: 1000,
+  electionBackoffMaxMs: 1000,
+  fetchTimeoutMs: 2000,
+  requestTimeoutMs: 2000,
+  retryBackoffMs: 20,
+  fetchMaxWaitMs: 500,
+}
+
 /** Whole numbers that follow from the seed (mulberry32). */
 export function seededRandom(seed: number): (below: number) => number {
   let state = seed >>> 0
@@ -151,20 +166,10 @@ export class SimulatedQuorum {
 
   #optionsOf(node: SimulatedNode): RaftOptions {
     return {
+      ...VOTER,
       self: { id: node.id, directoryId: node.directoryId },
-      clusterId: 'cluster',
       endpoints: node.asVoter.endpoints,
-      listenerName: LISTENER,
       bootstrapPeers: this.nodes.map(({ id }) => ({ id: -1 - id, host: `host-${id}`, port: 9000 + id })),
-      kraftVersions: KRAFT_VERSIONS,
-      canVote: true,
-      autoJoins: false,
-      electionTimeoutMs: 1000,
-      electionBackoffMaxMs: 1000,
-      fetchTimeoutMs: 2000,
-      requestTimeoutMs: 2000,
-      retryBackoffMs: 20,
-      fetchMaxWaitMs: 500,
       fetchMaxBytes: 1024,
       fetchSnapshotMaxBytes: 100,
       random: this.random,

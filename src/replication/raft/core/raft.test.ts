@@ -3,7 +3,7 @@ import { errors } from '../../../protocol/errors.ts'
 import { ZERO_UUID } from '../../../protocol/uuid.ts'
 import { LeaderState } from './leader-state.ts'
 import { LogState } from './log-state.ts'
-import { SimulatedQuorum } from './quorum.testkit.ts'
+import { SimulatedQuorum, VOTER } from './quorum.testkit.ts'
 import { Raft } from './raft.ts'
 import type { Effect, FetchRequest, RaftOptions, RaftRequest, RaftResponse, ReplicaKey, VoteRequest } from './types.ts'
 import { VoterHistory, VoterSet } from './voters.ts'
@@ -20,20 +20,11 @@ const VOTERS = new VoterSet([node(1), node(2), node(3)])
 
 function optionsOf(id: number): RaftOptions {
   return {
+    ...VOTER,
     self: key(id),
     clusterId: 'cluster',
     endpoints: node(id).endpoints,
-    listenerName: 'CONTROLLER',
     bootstrapPeers: [],
-    kraftVersions: { min: 0, max: 1 },
-    canVote: true,
-    autoJoins: false,
-    electionTimeoutMs: 1000,
-    electionBackoffMaxMs: 1000,
-    fetchTimeoutMs: 2000,
-    requestTimeoutMs: 2000,
-    retryBackoffMs: 20,
-    fetchMaxWaitMs: 500,
     fetchMaxBytes: 1024,
     fetchSnapshotMaxBytes: 1024,
     random: () => 0,
