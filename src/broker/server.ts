@@ -160,10 +160,7 @@ async function bindListeners(config: BrokerConfig, platform: Platform, connectio
   return bound
 }
 
-/**
- * The metadata come first: other controllers need this one to agree on who leads. A broker registers and is fenced until its
- * partitions are as the metadata say; only then is it known to clients, and answers them.
- */
+/** The metadata come first: other controllers need this one to agree on who leads. */
 async function serve(node: Node, storage: Storage, policies: Policies): Promise<void> {
   const { config, platform, logger, connections } = node
   const advertise = (endpoints: readonly ConfiguredEndpoint[]) => advertised(endpoints, node.bound, platform)
@@ -193,10 +190,22 @@ async function serve(node: Node, storage: Storage, policies: Policies): Promise<
     })
     if (controller.isActive) await node.registration.done
   }
-  if (!config.isBroker) {
-    await controller.publishTo(publishersOf(services))
-    return
-  }
+  if (config.isBroker) await serveAsBroker(node, services, storage, endpoints)
+  else await controller.publishTo(publishersOf(services))
+}
+
+/**
+ * A broker registers, and is fenced until its partitions are as the metadata say; only then is it known to clients, and
+ * answers them.
+ */
+async function serveAsBroker(
+  node: Node,
+  services: Services,
+  storage: Storage,
+  endpoints: readonly Endpoint[],
+): Promise<void> {
+  const { config, platform, connections } = node
+  const { controller } = services
   const lifecycle = lifecycleOf(node, services, storage, endpoints.map(registered))
   node.lifecycle = lifecycle
   await lifecycle.register()

@@ -44,6 +44,18 @@ import type { Endpoint, Services } from './types.ts'
 
 const MS_PER_SECOND = 1000
 
+/** What the parts of a node are made of. */
+interface Ground {
+  readonly config: BrokerConfig
+  readonly platform: Platform
+  readonly logger: Logger
+  readonly controller: Controller
+  readonly storage: Storage
+  readonly link: ControllerChannel
+  /** -1 while this broker is not registered. */
+  readonly brokerEpoch: () => number
+}
+
 /** Makes all that handlers work with, and what passes requests to them. */
 export function makeServices(
   config: BrokerConfig,
@@ -53,22 +65,53 @@ export function makeServices(
   storage: Storage,
   endpoints: readonly Endpoint[],
 ): Services {
+  const { nodeId } = config
   const { image } = controller
   const serve: Serve = (frame, connection, receivedMs) => dispatcher.serve(frame, connection, receivedMs)
-  const controllerLink = controllerChannel(config, platform, controller, serve)
-  const brokerEpoch = () => image.brokers.get(config.nodeId)?.epoch ?? -1
-  const replicationQuotas = new ReplicationQuotas(
-    config.nodeId,
-    image,
-    platform.time,
-    replicationWindows(config),
-    moveWindows(config),
-  )
-  const fetchers = makeFetchers(config, platform, logger, image, brokerEpoch, replicationQuotas.follower)
-  const replicas = new ReplicaManager({
-    nodeId: config.nodeId,
+  const link = controllerChannel(config, platform, controller, serve)
+  const brokerEpoch = () => image.brokers.get(nodeId)?.epoch ?? -1
+  const ground: Ground = { config, platform, logger, controller, storage, link, brokerEpoch }
+  const replication = makeReplication(ground)
+  const autoTopics = new AutoTopics({ link, config, image, time: platform.time })
+  const brokerLinks = new BrokerChannels(config, platform, image)
+  const services: Services = {
+    ...{ config, platform, logger, endpoints, nodeId, image, controller, serve, autoTopics, brokerLinks },
+    ...replication,
+    ...makeCoordinators(ground, replication.replicas, autoTopics, brokerLinks),
+    apis: new ServedApis(),
+    clusterId: storage.clusterId,
+    controllerLink: link,
+    quorum: controller.quorum,
     logs: storage.logs,
-    time: platform.time,
+    streamsTopics: new StreamsTopics(autoTopics, platform.time, logger),
+    fetchSessions: new FetchSessionCache(
+      config.get('max.incremental.fetch.session.cache.slots'),
+      platform.time,
+      platform.random,
+    ),
+    quotas: makeQuotas(config, platform, image),
+    readReplicas: new ReadReplicas(config, image),
+    clientMetrics: new ClientMetrics({ image, platform, maxBytes: config.get('telemetry.max.bytes') }),
+  }
+  const dispatcher = new Dispatcher(services.apis, services)
+  return services
+}
+
+type Replication = Pick<Services, 'replicas' | 'fetchers' | 'replicationQuotas' | 'directories'>
+
+/** The replicas of this broker, and what the controller and other brokers have to do with them. */
+function makeReplication({ config, platform, logger, controller, storage, link, brokerEpoch }: Ground): Replication {
+  const { nodeId } = config
+  const { image } = controller
+  const { logs, directoryIds } = storage
+  const { time } = platform
+  const replicationQuotas = new ReplicationQuotas(nodeId, image, time, replicationWindows(config), moveWindows(config))
+  const fetchers = makeFetchers(config, platform, logger, image, brokerEpoch, replicationQuotas.follower)
+  const directories = new DirectoryPublisher({ nodeId, image, link, logs, directoryIds, time, logger })
+  const replicas = new ReplicaManager({
+    nodeId,
+    logs,
+    time,
     logger,
     configOf: (topic) => {
       const settings = topicConfigOf(topic, config, image, logger)
@@ -76,21 +119,55 @@ export function makeServices(
     },
     mustVerifyTransactions: () => config.get('transaction.partition.verification.enable'),
     followers: fetchers,
-    isrChanges: new AlterPartitionChanges({
-      nodeId: config.nodeId,
-      brokerEpoch,
-      controller: controllerLink,
-      time: platform.time,
-      logger,
-    }),
+    isrChanges: new AlterPartitionChanges({ nodeId, brokerEpoch, controller: link, time, logger }),
     brokers: image.brokers,
     maxLagMs: () => config.get('replica.lag.time.max.ms'),
     onServed: (topicId, partition, isServed) => {
-      if (isServed) services.directories.tell(topicId, [partition])
-      else services.directories.tellLost(topicId, partition)
+      if (isServed) directories.tell(topicId, [partition])
+      else directories.tellLost(topicId, partition)
     },
   })
-  const groups = new GroupCoordinator({
+  return { replicas, fetchers, replicationQuotas, directories }
+}
+
+type Coordinators = Pick<Services, 'groups' | 'transactions' | 'shares' | 'verifier' | 'markers' | 'producerIds'>
+
+/** The coordinators, and what they need of partitions that are led here or elsewhere. */
+function makeCoordinators(
+  { config, platform, logger, controller, link, brokerEpoch }: Ground,
+  replicas: ReplicaManager,
+  autoTopics: AutoTopics,
+  links: BrokerChannels,
+): Coordinators {
+  const { nodeId } = config
+  const { image } = controller
+  const { time } = platform
+  const groups = makeGroups(config, platform, logger, image, replicas)
+  // Half of what whoever sends them from another broker waits for.
+  const markerTimeoutMs = () => config.get('request.timeout.ms') / 2
+  const markers = new LocalMarkers(replicas, groups, image, time, markerTimeoutMs)
+  const markersAnywhere = new ClusterMarkers({ nodeId, local: markers, links: links.markers, image, time })
+  const producerIds = new ProducerIds({ link, nodeId, brokerEpoch })
+  const transactions = makeTransactions(config, platform, logger, controller, replicas, markersAnywhere, producerIds)
+  const verifier = new TransactionVerifier({
+    nodeId,
+    transactions,
+    questions: new TransactionQuestions(links.questions, time),
+    image,
+    mustVerify: () => config.get('transaction.partition.verification.enable'),
+  })
+  const shares = new ShareGroups(config, platform, logger, image, replicas, autoTopics, links.shareState)
+  return { groups, transactions, shares, verifier, markers, producerIds }
+}
+
+function makeGroups(
+  config: BrokerConfig,
+  platform: Platform,
+  logger: Logger,
+  image: MetadataImage,
+  replicas: ReplicaManager,
+): GroupCoordinator {
+  return new GroupCoordinator({
     log: new ReplicaLog(replicas, GROUP_TOPIC, config.get('offsets.load.buffer.size')),
     config: groupCoordinatorConfig(config, (groupId) => image.configs.of(ConfigResourceType.group, groupId)),
     codec: codecFromId(config.get('offsets.topic.compression.codec')),
@@ -100,65 +177,6 @@ export function makeServices(
     platform,
     logger,
   })
-  // Half of what whoever sends them from another broker waits for.
-  const markerTimeoutMs = () => config.get('request.timeout.ms') / 2
-  const markers = new LocalMarkers(replicas, groups, image, platform.time, markerTimeoutMs)
-  const autoTopics = new AutoTopics({ link: controllerLink, config, image, time: platform.time })
-  const brokerLinks = new BrokerChannels(config, platform, image)
-  const { nodeId } = config
-  const { time } = platform
-  const markersAnywhere = new ClusterMarkers({ nodeId, local: markers, links: brokerLinks.markers, image, time })
-  const producerIds = new ProducerIds({ link: controllerLink, nodeId: config.nodeId, brokerEpoch })
-  const transactions = makeTransactions(config, platform, logger, controller, replicas, markersAnywhere, producerIds)
-  const sessionSlots = config.get('max.incremental.fetch.session.cache.slots')
-  const services: Services = {
-    apis: new ServedApis(),
-    serve,
-    controllerLink,
-    autoTopics,
-    brokerLinks,
-    config,
-    clusterId: storage.clusterId,
-    nodeId: config.nodeId,
-    image,
-    controller,
-    quorum: controller.quorum,
-    replicas,
-    fetchers,
-    logs: storage.logs,
-    directories: new DirectoryPublisher({
-      nodeId: config.nodeId,
-      image,
-      link: controllerLink,
-      logs: storage.logs,
-      directoryIds: storage.directoryIds,
-      time: platform.time,
-      logger,
-    }),
-    groups,
-    transactions,
-    shares: new ShareGroups(config, platform, logger, image, replicas, autoTopics, brokerLinks.shareState),
-    streamsTopics: new StreamsTopics(autoTopics, platform.time, logger),
-    verifier: new TransactionVerifier({
-      nodeId,
-      transactions,
-      questions: new TransactionQuestions(brokerLinks.questions, time),
-      image,
-      mustVerify: () => config.get('transaction.partition.verification.enable'),
-    }),
-    markers,
-    fetchSessions: new FetchSessionCache(sessionSlots, platform.time, platform.random),
-    producerIds,
-    quotas: makeQuotas(config, platform, image),
-    replicationQuotas,
-    readReplicas: new ReadReplicas(config, image),
-    clientMetrics: new ClientMetrics({ image, platform, maxBytes: config.get('telemetry.max.bytes') }),
-    platform,
-    logger,
-    endpoints,
-  }
-  const dispatcher = new Dispatcher(services.apis, services)
-  return services
 }
 
 /** How the broker side of a node reaches the active controller. */
