@@ -21,6 +21,8 @@ export class Appender {
   readonly flusher: Flusher
   readonly #state: LogState
   #unflushedRecords = 0
+  /** The last write failed, which has been told. */
+  #isFailing = false
   /** The epochs of what is written, while staged appends have added to them. */
   #writtenEpochs: readonly EpochEntry[] | undefined
 
@@ -213,6 +215,7 @@ export class Appender {
       undoCount += append.undoCount
       if (append.mustSync) mustSync = true
     }
+    this.#isFailing = false
     group[0]!.segment.modifiedMs = state.environment.time.nowMs()
     state.producers.settle(undoCount)
     if (this.queue.staged.length === 0) this.#writtenEpochs = undefined
@@ -251,7 +254,8 @@ export class Appender {
   #onWriteFailed(error: unknown, failed: readonly StagedAppend[]): Error {
     const state = this.#state
     const { segment } = failed[0]!
-    state.environment.logger.error(`write to ${segment.path} failed: ${messageOf(error)}`)
+    if (!this.#isFailing) state.environment.logger.error(`write to ${segment.path} failed: ${messageOf(error)}`)
+    this.#isFailing = true
     state.producers.rollBack(0)
     state.nextOffset = state.logEndOffset
     try {

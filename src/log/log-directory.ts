@@ -42,6 +42,7 @@ export class LogDirectory {
   readonly #logger: Logger
   #lock: DirectoryLock | undefined
   #cleaned = new Map<string, number>()
+  #isFull = false
   /** What each checkpoint file holds, to leave alone what would not change. */
   readonly #written = new Map<string, string>()
 
@@ -156,6 +157,14 @@ export class LogDirectory {
     if (sync) this.#disk.replaceFile(path, bytes)
     else replaceUnsynced(this.#disk, path, bytes)
     this.#written.set(name, text)
+    if (this.#isFull) this.#logger.info(`${this.path} has room for its checkpoints again`)
+    this.#isFull = false
+  }
+
+  /** A checkpoint could not be written, and will be again and again: that is told once. */
+  noteFull(reason: string): void {
+    if (!this.#isFull) this.#logger.error(`${this.path} has no room for its checkpoints: ${reason}`)
+    this.#isFull = true
   }
 }
 

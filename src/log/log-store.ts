@@ -149,7 +149,7 @@ export class LogStore {
         const code = diskErrorCode(error)
         if (code === undefined) throw error
         // A full disk may have room again later; anything else does not heal.
-        if (code === 'ENOSPC' || code === 'EDQUOT') this.environment.logger.error(messageOf(error))
+        if (code === 'ENOSPC' || code === 'EDQUOT') directory.noteFull(messageOf(error))
         else this.fail(directory, messageOf(error))
       }
     }

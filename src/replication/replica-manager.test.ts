@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { LogError } from '../log/append-error.ts'
 import { PartitionLog } from '../log/partition-log.ts'
 import { DEFAULT_CONFIG, type TestEnvironment, testEnvironment } from '../log/testkit.ts'
@@ -428,6 +428,27 @@ describe('ReplicaManager', () => {
     expect(logs.get('topic', 1)!.offline).toBeUndefined()
     environment.disk.fault = () => undefined
     expect((await append(1, ['x'])).error).toBe(errors.NONE)
+  })
+
+  it.each([
+    ['leads', 1, false],
+    ['follows', 2, true],
+  ])('gives up a log that cannot be read where it %s and another replica is in sync', async (_, leader, isLate) => {
+    replicas.apply(
+      [[1, 2], [1]].map((isr, partition) => state(partition, { replicas: [1, 2], isr, leader })),
+      [],
+    )
+    const failure = new LogError('KAFKA_STORAGE_ERROR', 'Disk error: EIO')
+    for (const log of logs.all()) {
+      vi.spyOn(log, 'read').mockImplementation(() => {
+        if (isLate) return Promise.reject(failure)
+        throw failure
+      })
+    }
+    const read = async (partition: number) => replicas.get('topic', partition)!.read(0, 1000, true, 'logEnd')
+    for (const partition of [0, 1]) await expect(read(partition)).rejects.toBe(failure)
+    expect(logs.get('topic', 0)!.offline).toContain('EIO')
+    expect(logs.get('topic', 1)!.offline).toBeUndefined()
   })
 
   it('says where records are, also if it is not known who else has them', async () => {
