@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { StartupError } from '../config/startup-error.ts'
+import { silentLogger } from '../platform/logger.ts'
 import { LogManager, type LogManagerOptions } from './log-manager.ts'
 import { batchOf, CLIENT, DEFAULT_CONFIG, readValues, type TestEnvironment, testEnvironment } from './testkit.ts'
 
@@ -200,6 +201,26 @@ describe('the logs of a broker', () => {
     expect(second.offline).toBeUndefined()
     expect(manager.create('t', 2, TOPIC_ID, DEFAULT_CONFIG).directory).toBe('/b/t-2')
     expect(manager.describe().map((each) => each.failure !== undefined)).toEqual([true, false])
+    manager.abandon()
+  })
+
+  it('says once that there is no room for checkpoints, and once that there is again', async () => {
+    const lines: string[] = []
+    const say = (line: string) => lines.push(line)
+    const environment: TestEnvironment = { ...testEnvironment(), logger: { ...silentLogger, error: say, info: say } }
+    const { disk, time } = environment
+    const manager = openManager(environment, { directories: ['/a', '/b'] })
+    manager.create('t', 0, TOPIC_ID, DEFAULT_CONFIG)
+    lines.length = 0
+    disk.fault = (_, path) => (/^\/a\/.*-checkpoint/.test(path) ? 'ENOSPC' : undefined)
+    await time.advance(30_000)
+    disk.fault = () => undefined
+    await time.advance(30_000)
+    expect(lines).toEqual([
+      expect.stringMatching(/^\/a has no room for its checkpoints: .*ENOSPC/),
+      '/a has room for its checkpoints again',
+    ])
+    expect(manager.failedDirectories()).toEqual([])
     manager.abandon()
   })
 
