@@ -163,3 +163,57 @@ test('members of a classic group go on with another coordinator as if nothing ha
   expect(nameOfError(beat.errorCode)).toBe('NONE')
   expect((await cluster.done(sync())).assignment).toEqual(assignment)
 })
+
+test('a rebalance of a classic group that was under way when its coordinator ended takes place with the next one', async () => {
+  const ask = async (memberId: string) => {
+    const protocols = [{ name: 'range', metadata: Buffer.from(`of ${memberId}`) }]
+    const timeouts = { sessionTimeoutMs: 30_000, rebalanceTimeoutMs: 30_000 }
+    const group = { groupId: 'classic', memberId, groupInstanceId: null, protocolType: 'consumer', reason: null }
+    const body = { ...group, ...timeouts, protocols }
+    return await cluster.askCoordinator('classic', GROUP, apis.JoinGroup, 9, body, ({ errorCode }) => errorCode)
+  }
+  /** As clients do: who is not known joins anew, and then by the id that it was given. */
+  const join = async (known: string) => {
+    for (let memberId = known; ; ) {
+      const answer = await ask(memberId)
+      const error = nameOfError(answer.errorCode)
+      if (error === 'NONE') return answer
+      expect(['MEMBER_ID_REQUIRED', 'UNKNOWN_MEMBER_ID']).toContain(error)
+      memberId = error === 'MEMBER_ID_REQUIRED' ? answer.memberId : ''
+    }
+  }
+  const sync = async (memberId: string, generationId: number, to: readonly string[]) => {
+    const group = { groupId: 'classic', groupInstanceId: null, protocolType: 'consumer', protocolName: 'range' }
+    const assignments = to.map((id) => ({ memberId: id, assignment: Buffer.from(`for ${id}`) }))
+    const body = { ...group, generationId, memberId, assignments }
+    return await cluster.askCoordinator('classic', GROUP, apis.SyncGroup, 5, body, ({ errorCode }) => errorCode)
+  }
+  const beat = (memberId: string, generationId: number) => {
+    const body = { groupId: 'classic', generationId, memberId, groupInstanceId: null }
+    return cluster.askCoordinator('classic', GROUP, apis.Heartbeat, 4, body, ({ errorCode }) => errorCode)
+  }
+  const first = await cluster.done(join(''))
+  const one = first.memberId
+  await cluster.done(sync(one, first.generationId, [one]))
+  const joining = join('')
+  const isDisturbed = async () => {
+    for (;;) {
+      const { errorCode } = await beat(one, first.generationId)
+      if (nameOfError(errorCode) === 'REBALANCE_IN_PROGRESS') return
+      await cluster.world.sleep(200)
+    }
+  }
+  await cluster.done(isDisturbed())
+  cluster.kill((await cluster.done(cluster.client.coordinatorOf('classic', GROUP)))!)
+  await cluster.done(isDisturbed())
+  const [again, second] = await cluster.done(Promise.all([join(one), joining]))
+  const { generationId } = again
+  expect(generationId).toBeGreaterThan(first.generationId)
+  expect(second.generationId).toBe(generationId)
+  const [leader, follower] = again.leader === one ? [again, second] : [second, again]
+  const ids = leader.members.map(({ memberId }) => memberId)
+  expect(ids.sort()).toEqual([one, second.memberId].sort())
+  const answers = Promise.all([sync(leader.memberId, generationId, ids), sync(follower.memberId, generationId, [])])
+  const given = (await cluster.done(answers)).map(({ assignment }) => assignment.toString())
+  expect(given).toEqual([`for ${leader.memberId}`, `for ${follower.memberId}`])
+})
