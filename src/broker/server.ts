@@ -174,6 +174,7 @@ async function serve(node: Node, storage: Storage, policies: Policies): Promise<
     directoryId: storage.metadataDirectoryId,
     controllerEndpoints: controllerEndpoints.map(({ listenerName: name, host, port }) => ({ name, host, port })),
     policies,
+    onBrokenLog: (why) => fail(node, `The metadata log has failed: ${why}`),
   })
   node.controller = controller
   const services = makeServices(config, platform, logger, controller, storage, endpoints)

@@ -64,6 +64,8 @@ export interface ControllerOptions {
   /** Where other controllers would reach this one. */
   readonly controllerEndpoints: readonly VoterEndpoint[]
   readonly policies?: Policies
+  /** Told why the metadata log cannot be written before the next start. */
+  readonly onBrokenLog?: (why: string) => void
 }
 
 /** How many times in a session it is looked whether one has expired: what is found late is led by nobody for longer. */

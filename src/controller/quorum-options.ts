@@ -64,6 +64,7 @@ export function quorumOptions(options: ControllerOptions): QuorumNodeOptions {
     segmentMs: config.get('metadata.log.segment.ms'),
     retentionBytes: config.get('metadata.max.retention.bytes'),
     retentionMs: config.get('metadata.max.retention.ms'),
+    onBroken: options.onBrokenLog,
   }
 }
 

@@ -174,6 +174,11 @@ export class MetadataLog {
     return false
   }
 
+  /** Why nothing can be written any more, whatever becomes of the disk; undefined for no reason. */
+  get failure(): string | undefined {
+    return this.#failure
+  }
+
   /**
    * Writes and syncs one batch, whose base offset must be `endOffset`. Rejects with MetadataLogError; nothing of the
    * batch is in the log then.

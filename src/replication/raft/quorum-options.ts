@@ -24,6 +24,8 @@ export interface QuorumNodeOptions extends Omit<RaftOptions, 'self' | 'random' |
   readonly staticVoters: VoterSet
   /** controller.quorum.append.linger.ms */
   readonly appendLingerMs: number
+  /** Told why nothing can be written before the next start. */
+  readonly onBroken?: ((why: string) => void) | undefined
   /** metadata.log.max.record.bytes.between.snapshots */
   readonly snapshotMaxNewRecordBytes: number
   /** metadata.log.max.snapshot.interval.ms, 0 for never */

@@ -336,6 +336,7 @@ export class Quorum<R = unknown> {
   #fail(error: MetadataLogError): void {
     if (!this.#isFailing) this.#options.logger.error(`metadata: ${error.message}`)
     this.#isFailing = true
+    if (this.#log.failure !== undefined) this.#options.onBroken?.(this.#log.failure)
     this.#raft.writeFailed(this.#nowMs())
     this.#abort(error)
     this.#run()

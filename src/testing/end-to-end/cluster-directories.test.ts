@@ -168,16 +168,21 @@ test('KIP-858: a broker whose failed directory no controller hears of in log.dir
 })
 
 test.each([
-  ['the directory that has the metadata log, too', FIRST],
-  ['all directories', '/'],
-])('a broker stops that loses %s; the others go on', async (_, lost) => {
+  [
+    'the directory that has the metadata log, too',
+    `${FIRST}/replication-offset-checkpoint`,
+    'where the metadata log is',
+  ],
+  ['the metadata log', `${FIRST}/__cluster_metadata-0`, 'The metadata log has failed'],
+  ['all directories', '/', 'fail'],
+])('a broker stops that loses %s; the others go on', async (_, lost, why) => {
   await start()
   const partitions = await createSome(2)
   const node = cluster.node(VICTIM)
   const { server } = node.life!
   node.disk.fault = (_, path) => (path.startsWith(lost) ? 'EIO' : undefined)
   await cluster.until(() => !node.isUp)
-  expect(server!.failure).toContain(lost === FIRST ? 'where the metadata log is' : 'fail')
+  expect(server!.failure).toContain(why)
   for (const partition of partitions) {
     await partition.produce(2)
     expect(partition.isr).toEqual([2, 3])
