@@ -1,4 +1,4 @@
-import type { Disk } from '../platform/disk.ts'
+import type { Disk, DiskEntry } from '../platform/disk.ts'
 import { NO_LEADER_EPOCH } from '../protocol/records/layout.ts'
 import { parseCheckpoint, renderCheckpoint } from './checkpoint.ts'
 import { readIfThere, replaceUnsynced } from './files.ts'
@@ -38,6 +38,13 @@ export class EpochCache {
     const lines = parseCheckpoint(bytes, 2)
     if (!lines) return false
     for (const [epoch, startOffset] of lines) this.#put({ epoch: Number(epoch), startOffset: Number(startOffset) })
+    this.#saved = this.#entries
+    return true
+  }
+
+  /** As `load`, of a directory that holds these. Without a file, there is none to write as long as there are no epochs. */
+  loadAmong(entries: readonly DiskEntry[]): boolean {
+    if (entries.some(({ name }) => name === FILE_NAME)) return this.load()
     this.#saved = this.#entries
     return true
   }

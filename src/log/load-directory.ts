@@ -40,8 +40,12 @@ export function loadDirectory(store: LogStore, directory: LogDirectory, options:
     }
     const [topic, partition] = [match[1]!, Number(match[2])]
     const key = partitionKey(topic, partition)
-    if (removedAsEmpty(store, `${directory.path}/${name}`)) continue
-    const log = store.open(directory, topic, partition, options.configOf(topic), stateOf(key))
+    const entries = store.environment.disk.list(`${directory.path}/${name}`)
+    if (entries.length === 0) {
+      removeEmpty(store, `${directory.path}/${name}`)
+      continue
+    }
+    const log = store.open(directory, topic, partition, options.configOf(topic), { ...stateOf(key), entries })
     const other = store.logs.get(key)
     if (other === undefined) store.list(directory, log)
     else keepOne(store, directory, log, other)
@@ -50,11 +54,9 @@ export function loadDirectory(store: LogStore, directory: LogDirectory, options:
 }
 
 /** What a creation left that the disk refused to go on with, or to take back: the log may be in another directory by now. */
-function removedAsEmpty({ environment: { disk, logger } }: LogStore, path: string): boolean {
-  if (disk.list(path).length > 0) return false
+function removeEmpty({ environment: { disk, logger } }: LogStore, path: string): void {
   logger.info(`${path} is empty, and is removed`)
   disk.removeTree(path)
-  return true
 }
 
 function isOnItsWay(name: string): boolean {

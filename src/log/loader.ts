@@ -27,6 +27,8 @@ export interface LoadContext {
   readonly disk: Disk
   readonly logger: Logger
   readonly directory: string
+  /** What is in it; undefined where that is not known. */
+  readonly entries: readonly DiskEntry[] | undefined
   readonly config: LogConfig
   readonly nowMs: number
   readonly producerIdExpirationMs: number
@@ -51,9 +53,9 @@ export interface LoadedLog {
 /** Opens what is in a log's directory. Throws DamageError when something below the recovery point is damaged. */
 export function loadLog(context: LoadContext): LoadedLog {
   const { directory, disk } = context
-  const entries = finishInterruptedSwaps(context, disk.list(directory))
+  const entries = finishInterruptedSwaps(context, context.entries ?? disk.list(directory))
   context.snapshots.load(entries)
-  const epochsAreSound = context.epochs.load()
+  const epochsAreSound = context.epochs.loadAmong(entries)
   const segments = openSegments(context, entries)
   const isReplayed = !context.cleanShutdown && recoverTail(context, segments)
   let nextOffset = segments.count === 0 ? -1 : segments.active.readNextOffset()
@@ -79,7 +81,7 @@ export function loadLog(context: LoadContext): LoadedLog {
  * Compaction writes `.cleaned` files, renames them to `.swap` when they are complete, removes the old segments and
  * renames once more. Whatever it was interrupted in is undone or completed here. Answers what is in the directory then.
  */
-function finishInterruptedSwaps(context: LoadContext, entries: DiskEntry[]): DiskEntry[] {
+function finishInterruptedSwaps(context: LoadContext, entries: readonly DiskEntry[]): readonly DiskEntry[] {
   const { disk, directory } = context
   const names = entries.filter((entry) => !entry.isDirectory).map((entry) => entry.name)
   const isTemporary = (name: string) =>
@@ -207,9 +209,9 @@ function recoverTail(context: LoadContext, segments: SegmentList): boolean {
       segment.file.syncNow()
       for (const later of segments.removeAbove(segment.baseOffset)) later.remove()
     }
-    segment.finish()
-    if (nextOffset > (context.snapshots.latest ?? -1)) {
-      context.snapshots.write(nextOffset, producers.producers)
+    if (!isUnused(segments, producers)) {
+      segment.finish()
+      if (nextOffset > (context.snapshots.latest ?? -1)) context.snapshots.write(nextOffset, producers.producers)
     }
     end = nextOffset
     if (damage) break
@@ -217,6 +219,11 @@ function recoverTail(context: LoadContext, segments: SegmentList): boolean {
   context.epochs.save()
   producers.expire(context.nowMs, context.producerIdExpirationMs)
   return end !== undefined
+}
+
+/** Nothing has been written yet: files for it can wait. Of thousands of logs they would cost more than the rest of the start. */
+function isUnused(segments: SegmentList, { producers }: ProducerState): boolean {
+  return segments.count === 1 && segments.active.sizeBytes === 0 && producers.size === 0
 }
 
 /**

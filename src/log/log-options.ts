@@ -1,4 +1,4 @@
-import type { Disk } from '../platform/disk.ts'
+import type { Disk, DiskEntry } from '../platform/disk.ts'
 import type { Logger } from '../platform/logger.ts'
 import type { Random } from '../platform/random.ts'
 import type { Time } from '../platform/time.ts'
@@ -25,6 +25,8 @@ export interface PartitionLogOptions {
   readonly partition: number
   /** The directory of the partition; made if missing. */
   readonly directory: string
+  /** What is in the directory, where that is known: it is there then. */
+  readonly entries?: readonly DiskEntry[]
   readonly config: LogConfig
   /** Written into `partition.metadata` of a log that has none. */
   readonly topicId?: string

@@ -1,4 +1,4 @@
-import { diskErrorCode } from '../platform/disk.ts'
+import { type DiskEntry, diskErrorCode } from '../platform/disk.ts'
 import type { Scheduled } from '../platform/time.ts'
 import { LogError } from './append-error.ts'
 import { partitionKey } from './checkpoint.ts'
@@ -23,6 +23,8 @@ export interface KnownState {
   readonly logStartOffset: number
   readonly highWatermark: number
   readonly wasCompacted?: boolean
+  /** What is in the directory of the log. */
+  readonly entries?: readonly DiskEntry[]
 }
 
 /** The log directories of a broker and the logs in them: what opening, moving and removing logs have in common. */

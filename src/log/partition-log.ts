@@ -41,7 +41,8 @@ export class PartitionLog implements PartitionLogApi {
     const { disk } = environment
     this.topic = options.topic
     this.partition = options.partition
-    disk.makeDirectory(options.directory)
+    // To make what is there costs an exception, for each of thousands of logs.
+    if (options.entries === undefined) disk.makeDirectory(options.directory)
     this.#state = new LogState(environment, options, (reason) => {
       this.#appender.flusher.cancel()
       options.onOffline?.(this, reason)
@@ -74,6 +75,7 @@ export class PartitionLog implements PartitionLogApi {
       disk,
       logger,
       directory: state.directory,
+      entries: options.entries,
       config: state.config,
       nowMs: time.nowMs(),
       producerIdExpirationMs,

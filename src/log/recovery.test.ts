@@ -147,6 +147,17 @@ describe('damage', () => {
 })
 
 describe('opening', () => {
+  it('leaves nothing behind of a log without records, however often it is killed: there may be thousands', async () => {
+    const environment = testEnvironment()
+    openLog(environment)
+    const files = () => environment.disk.list(DIRECTORY).map(({ name }) => name)
+    const before = files()
+    const again = openLog(environment)
+    expect(files()).toEqual(before)
+    await again.append([batchOf(['a'])], CLIENT)
+    expect(await valuesOf(openLog(environment))).toEqual(['a'])
+  })
+
   it('makes indexes anew that are missing, and drops those whose log is gone', async () => {
     const environment = testEnvironment()
     const { disk } = environment
