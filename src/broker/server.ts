@@ -323,6 +323,8 @@ async function stop(node: Node, services: Services, storage: Storage, handsOver:
   if (lifecycle !== undefined && mayHandOver) {
     await lifecycle.shutDown(CONTROLLED_SHUTDOWN_MS)
   }
+  // Without connections nothing more would be committed, and whoever waits for that would hold up the end.
+  await controller.handOver()
   const closed = connections.close(SHUTDOWN_GRACE_MS)
   lifecycle?.close()
   registration?.close()

@@ -68,6 +68,9 @@ export interface ControllerOptions {
   readonly onBrokenLog?: (why: string) => void
 }
 
+/** How long voters have to say that they know that this node leads no longer. */
+const HAND_OVER_MS = 1000
+
 /** How many times in a session it is looked whether one has expired: what is found late is led by nobody for longer. */
 const SESSION_CHECKS = 64
 /** A controller that itself stood still for this part of a session does not hold that against others. */
@@ -343,6 +346,14 @@ export class Controller {
 
   allocateProducerIds(request: AllocateProducerIdsRequest): Promise<ProducerIdBlock> {
     return this.#decide((context) => allocateProducerIds(context, request))
+  }
+
+  /**
+   * Lets another node decide, if there is any that could: what waits here to be committed fails, and is asked of that one.
+   * Resolves when the others know, or do not answer.
+   */
+  handOver(): Promise<void> {
+    return this.quorum.handOver(HAND_OVER_MS)
   }
 
   /** Ends as a crash would: nothing more is written or sent. */

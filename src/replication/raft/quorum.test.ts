@@ -367,6 +367,46 @@ describe('a quorum of three', () => {
     // Without being told, the others would wait for the fetch timeout.
     expect(world.time.nowMs() - beganMs).toBeLessThan(1000)
   })
+
+  it('a leader that hands over ends no sooner than the others know, also where no connection to them is left', async () => {
+    const world = new World(3)
+    world.format(3)
+    await world.startAll()
+    await world.until(() => world.leader !== undefined)
+    await world.time.advance(5000)
+    const before = world.leader!
+    const beganMs = world.time.nowMs()
+    for (let link = 0; link < 20; link++) world.network.reset(() => 0)
+    let isOver = false
+    const handingOver = before.quorum!.handOver(1000).then(() => {
+      isOver = true
+    })
+    await world.until(() => isOver)
+    await handingOver
+    await before.quorum!.close()
+    before.quorum = undefined
+    await world.until(() => world.leader !== undefined)
+    expect(world.time.nowMs() - beganMs).toBeLessThan(1000)
+  })
+
+  it('nobody who leads, or is alone, or has nobody to tell, is waited for longer than that', async () => {
+    const world = new World(3)
+    world.format(3)
+    await world.startAll()
+    await world.until(() => world.leader !== undefined)
+    const before = world.leader!
+    const [follower] = world.nodes.filter((node) => node !== before)
+    await follower!.quorum!.handOver(1000)
+    for (const node of world.nodes) if (node !== before) node.crash()
+    let isOver = false
+    void before.quorum!.handOver(1000).then(() => {
+      isOver = true
+    })
+    await world.time.advance(900)
+    expect(isOver).toBe(false)
+    await world.time.advance(200)
+    expect(isOver).toBe(true)
+  })
 })
 
 describe('a quorum of one', () => {

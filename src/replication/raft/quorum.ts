@@ -43,6 +43,8 @@ type Election = Extract<Effect, { type: 'election' }>['election']
 /** Room for a batch's header and the framing of its records. */
 const BATCH_ROOM_BYTES = 64 * 1024
 const RECORD_ROOM_BYTES = 24
+/** How soon something that is expected is looked for again. */
+const SOON_MS = 10
 /** How soon it is tried again to save what this node may not forget. */
 const SAVE_AGAIN_MS = 1000
 /** How much is read of the log at once to apply it. */
@@ -241,6 +243,19 @@ export class Quorum<R = unknown> {
     if (epoch !== this.#raft.epoch) return
     this.#raft.resign(this.#nowMs())
     this.#run()
+  }
+
+  /**
+   * Gives the leadership up, if this node has it and is not alone; resolves when the other voters know, after `timeoutMs` at
+   * most. Without being told they would wait for their fetch timeout before one of them stands for election.
+   */
+  async handOver(timeoutMs: number): Promise<void> {
+    const { time } = this.#options.platform
+    const endMs = time.monotonicMs() + timeoutMs
+    if (this.voters.nodes.length > 1) this.resign(this.leaderEpoch)
+    while (!this.#closed && this.#raft.isHandingOver && time.monotonicMs() < endMs) {
+      await new Promise<void>((resolve) => time.after(SOON_MS, resolve))
+    }
   }
 
   /** Carries out what there is to do, and comes back when there will be more. */

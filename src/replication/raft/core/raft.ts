@@ -274,10 +274,10 @@ export class Raft {
     this.resign(nowMs)
   }
 
-  /** Whether the others can do without this node, or there are none. */
-  get canLeave(): boolean {
-    const { role, leaderId, self, isVoter, isOnlyVoter } = this.#node
-    return !isVoter || isOnlyVoter || (role.name !== 'resigned' && leaderId >= 0 && leaderId !== self.id)
+  /** Whether some voter may not know yet that this node leads no longer. */
+  get isHandingOver(): boolean {
+    const { role } = this.#node
+    return role.name === 'resigned' && role.unacknowledged.size > 0
   }
 
   describe(nowMs: number): QuorumDescription | undefined {
