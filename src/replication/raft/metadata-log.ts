@@ -318,11 +318,11 @@ export class MetadataLog {
    */
   restartAt(offset: number): void {
     const { disk, directory } = this.#options
-    this.#epochs.clear()
-    this.#epochStartOnRecord = 0
     this.#active.close()
     // From the end: what is left has no gap, and begins where it did.
     for (const segment of this.#segments.reverse()) removeSegment(disk, segment)
+    this.#epochs.clear()
+    this.#epochStartOnRecord = 0
     this.#segments = [makeSegment(disk, directory, offset)]
     this.#active = disk.open(this.#segments[0]!.path, 'write')
     this.#endOffset = offset

@@ -207,6 +207,36 @@ describe('a quorum of three', () => {
     await world.until(() => late.journal.records.length === 20)
   })
 
+  it.each(['open', 'write', 'sync', 'rename'])(
+    'a node that cannot %s a snapshot that it fetches tries again now and then, and says so once',
+    async (operation) => {
+      const told: string[] = []
+      const logger = { ...silentLogger, error: (text: string) => told.push(text) }
+      const world = new World(4, { retentionBytes: 0, segmentBytes: 300, logger })
+      world.format(3)
+      for (const node of world.nodes.slice(0, 3)) await node.start()
+      await world.until(() => world.leader !== undefined)
+      const leader = world.leader!
+      for (let i = 0; i < 20; i++) {
+        const appended = leader.quorum!.append([`record ${i}`])
+        await world.until(() => leader.journal.records.length === i + 1)
+        await appended
+        if (i % 5 === 0) await leader.quorum!.snapshot()
+      }
+      const full = world.nodes[3]!
+      full.disk.fault = (now, path) => (now === operation && path.endsWith('.part') ? 'ENOSPC' : undefined)
+      await full.start()
+      await world.time.advance(10_000)
+      expect(told).toEqual([expect.stringMatching(/^the metadata snapshot at offset \d+ cannot be kept \(ENOSPC\)/)])
+      expect(full.disk.list(LOG_DIRECTORY).filter(({ name }) => name.endsWith('.part'))).toEqual([])
+      full.disk.fault = () => undefined
+      await world.until(() => full.journal.records.length === 20)
+      full.crash()
+      await full.start()
+      await world.until(() => full.journal.records.length === 20)
+    },
+  )
+
   it('a leader that cannot write gives way to one that can', async () => {
     const world = new World(3)
     world.format(3)

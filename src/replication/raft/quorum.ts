@@ -317,7 +317,7 @@ export class Quorum<R = unknown> {
         this.#log.truncate(effect.toOffset)
         return
       case 'snapshotBytes':
-        this.#store.receive(effect.snapshot, effect.positionBytes, effect.bytes, effect.isLast)
+        this.#receive(effect)
         return
       case 'restart':
         this.#log.restartAt(effect.snapshot.offset)
@@ -338,6 +338,24 @@ export class Quorum<R = unknown> {
       case 'leader':
         this.#tellLeader()
     }
+  }
+
+  #receive({ snapshot, positionBytes, bytes, isLast }: Extract<Effect, { type: 'snapshotBytes' }>): void {
+    if (!this.#raft.isFetching(snapshot)) return
+    try {
+      this.#store.receive(snapshot, positionBytes, bytes, isLast)
+    } catch (error) {
+      const code = diskErrorCode(error)
+      if (code === undefined) throw error
+      const message = `the metadata snapshot at offset ${snapshot.offset} cannot be kept (${code})`
+      if (!this.#isFailing) this.#options.logger.error(`${message}: this node is behind its leader`)
+      this.#isFailing = true
+      this.#raft.snapshotFailed(this.#nowMs())
+      return
+    }
+    if (!isLast) return
+    this.#isFailing = false
+    this.#raft.snapshotWritten(this.#nowMs())
   }
 
   #written(nextOffset: number, sizeBytes: number): void {

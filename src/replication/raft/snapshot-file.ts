@@ -86,6 +86,7 @@ export class PartialSnapshot {
   readonly #directory: string
   readonly #path: string
   readonly #file: DiskFile
+  #isClosed = false
 
   constructor(disk: Disk, directory: string, id: SnapshotId) {
     this.#disk = disk
@@ -106,14 +107,19 @@ export class PartialSnapshot {
   /** Durable when it returns. */
   finish(): void {
     this.#file.syncNow()
-    this.#file.close()
+    this.#close()
     this.#disk.rename(this.#partialPath, this.#path)
     this.#disk.syncDirectory(this.#directory)
   }
 
   discard(): void {
-    this.#file.close()
+    this.#close()
     this.#disk.remove(this.#partialPath)
+  }
+
+  #close(): void {
+    if (!this.#isClosed) this.#file.close()
+    this.#isClosed = true
   }
 }
 

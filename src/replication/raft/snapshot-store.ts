@@ -92,19 +92,30 @@ export class SnapshotStore {
     return isLatest
   }
 
-  /** Takes a piece of a snapshot that the leader has sent; the last one makes it a snapshot, in place of all others. */
+  /**
+   * Takes a piece of a snapshot that the leader has sent; the last one makes it a snapshot, in place of all others. Throws the
+   * disk's error; nothing is left of the snapshot then.
+   */
   receive(id: SnapshotId, positionBytes: number, bytes: Buffer, isLast: boolean): void {
     const { platform, directory } = this.#options
-    if (positionBytes === 0) {
-      this.#incoming?.discard()
-      this.#incoming = new PartialSnapshot(platform.disk, directory, id)
+    if (positionBytes === 0) this.#discardIncoming()
+    try {
+      if (positionBytes === 0) this.#incoming = new PartialSnapshot(platform.disk, directory, id)
+      this.#incoming!.write(bytes, positionBytes)
+      if (!isLast) return
+      this.#incoming!.finish()
+    } catch (error) {
+      this.#discardIncoming()
+      throw error
     }
-    this.#incoming!.write(bytes, positionBytes)
-    if (!isLast) return
-    this.#incoming!.finish()
     this.#incoming = undefined
     for (const old of this.#ids) platform.disk.remove(snapshotPath(directory, old))
     this.#ids = [id]
+  }
+
+  #discardIncoming(): void {
+    this.#incoming?.discard()
+    this.#incoming = undefined
   }
 
   /** The oldest snapshot goes, with the log before the next one, while there is too much or the oldest is too old. */

@@ -275,7 +275,11 @@ export class SimulatedQuorum {
   }
 
   #carryOut(node: SimulatedNode): void {
-    for (const effect of node.raft?.takeEffects() ?? []) this.#carryOutOne(node, effect)
+    for (;;) {
+      const effects = node.raft?.takeEffects() ?? []
+      if (effects.length === 0) return
+      for (const effect of effects) this.#carryOutOne(node, effect)
+    }
   }
 
   #carryOutOne(node: SimulatedNode, effect: Effect): void {
@@ -292,10 +296,13 @@ export class SimulatedQuorum {
         disk.batches = disk.batches.filter(({ nextOffset }) => nextOffset <= effect.toOffset)
         break
       case 'snapshotBytes': {
+        if (!node.raft!.isFetching(effect.snapshot)) break
         const incoming = node.incoming.get(effect.snapshot.offset) ?? { snapshot: effect.snapshot, bytes: [] }
         if (effect.positionBytes === 0) incoming.bytes = []
         incoming.bytes.push(effect.bytes)
         node.incoming.set(effect.snapshot.offset, incoming)
+        if (this.random(20) === 0) node.raft!.snapshotFailed(this.nowMs)
+        else if (effect.isLast) node.raft!.snapshotWritten(this.nowMs)
         break
       }
       case 'restart': {

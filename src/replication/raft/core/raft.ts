@@ -19,6 +19,7 @@ import {
   commitAsFollower,
   fetchFromAnybody,
   fetchFromBest,
+  finishSnapshot,
   onFetchRequest,
   onFetchResponse,
   onFetchSnapshotRequest,
@@ -124,7 +125,7 @@ export class Raft {
     return this.#node.leaderState?.epochStartOffset
   }
 
-  /** What there is to do since the last call. */
+  /** What there is to do since the last call; to do it may add to it. */
   takeEffects(): Effect[] {
     const { effects } = this.#node
     this.#node.effects = []
@@ -255,6 +256,28 @@ export class Raft {
     if (node.history.kraftVersion >= 1) return true
     if (voters === undefined) return false
     return node.upgrade(voters, isTrial)
+  }
+
+  /** Whether the snapshot is still wanted of which pieces are to be written. */
+  isFetching({ offset, epoch }: SnapshotId): boolean {
+    const { role } = this.#node
+    const id = role.name === 'follower' ? role.snapshot?.id : undefined
+    return id?.offset === offset && id.epoch === epoch
+  }
+
+  /** All of the snapshot that is being fetched is on stable storage. */
+  snapshotWritten(nowMs: number): void {
+    const { role } = this.#node
+    if (role.name === 'follower') finishSnapshot(this.#node, role)
+    this.tick(nowMs)
+  }
+
+  /** A piece of the snapshot that is being fetched could not be written, and nothing is left of it. */
+  snapshotFailed(nowMs: number): void {
+    const node = this.#node
+    if (node.role.name === 'follower') node.role.snapshot = undefined
+    node.fetchAgainAtMs = nowMs + node.options.fetchTimeoutMs / 2
+    this.tick(nowMs)
   }
 
   /** A snapshot that was fetched has been read: this control batch is in it. */

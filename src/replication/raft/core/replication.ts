@@ -100,7 +100,7 @@ export function onFetchResponse(node: RaftNode, response: FetchResponse, nowMs: 
 }
 
 function beginSnapshot(node: RaftNode, role: Follower, id: SnapshotId): void {
-  role.snapshot = node.log.hasSnapshot(id) ? undefined : { id, positionBytes: 0 }
+  role.snapshot = node.log.hasSnapshot(id) ? undefined : { id, positionBytes: 0, isWhole: false }
 }
 
 /** A follower knows no more of what is committed than what it has itself. */
@@ -175,13 +175,15 @@ export function onFetchSnapshotResponse(node: RaftNode, response: FetchSnapshotR
   const isLast = endBytes === sizeBytes
   node.effects.push({ type: 'snapshotBytes', snapshot: id, positionBytes, bytes, isLast })
   role.snapshot.positionBytes = endBytes
-  if (isLast) finishSnapshot(node, role, id)
+  role.snapshot.isWhole = isLast
   hasFetched(node, role, nowMs)
   return true
 }
 
-/** The snapshot takes the place of the log; the voters in it are told by whoever reads it, with `Raft.snapshotLoaded`. */
-function finishSnapshot(node: RaftNode, role: Follower, id: SnapshotId): void {
+/** The snapshot takes the place of the log; the voters in it are told by whoever reads it, with `Raft.snapshotControls`. */
+export function finishSnapshot(node: RaftNode, role: Follower): void {
+  if (!role.snapshot?.isWhole) return
+  const { id } = role.snapshot
   role.snapshot = undefined
   if (id.offset < node.highWatermark) {
     throw new RaftInvariantError(
@@ -198,6 +200,7 @@ function finishSnapshot(node: RaftNode, role: Follower, id: SnapshotId): void {
 export function fetchFromBest(node: RaftNode, role: Follower, nowMs: number): void {
   // What is being written would be asked for again, and a follower must not claim what a crash could take.
   if (node.log.durableOffset < node.log.endOffset || node.fetchAgainAtMs !== undefined) return
+  if (role.snapshot?.isWhole) return
   const leader = node.leaderPeer()
   const hasTimedOut = leader !== undefined && node.peers.hasTimedOut(leader, nowMs)
   if (hasTimedOut) node.peers.forget(leader)

@@ -48,8 +48,8 @@ export interface Follower {
   hasFetched: boolean
   /** What the leader has said is committed; -1 for unknown. */
   leaderHighWatermark: number
-  /** A snapshot that is being fetched, and how much of it is here. */
-  snapshot: { readonly id: SnapshotId; positionBytes: number } | undefined
+  /** A snapshot that is being fetched, how much of it is here, and whether that is all. */
+  snapshot: { readonly id: SnapshotId; positionBytes: number; isWhole: boolean } | undefined
   /** When to see whether the leader knows this node as it is now. */
   updateVoterAtMs: number
   /** With kraft.version 0: the leader has been told of this node. */

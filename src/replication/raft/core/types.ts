@@ -211,7 +211,8 @@ export type Token = number
 /**
  * What is to be done, in this order. An `election` must be on stable storage before anything after it is done. Writes to
  * the log (`append`, `truncate`, `restart`, `snapshotBytes`) are done one after the other, and `Raft.logWritten` is told
- * when an append is on stable storage; nothing else waits for them.
+ * when an append is on stable storage, `Raft.snapshotWritten` when the last bytes of a snapshot are; nothing else waits for
+ * them.
  */
 export type Effect =
   | { readonly type: 'election'; readonly election: Election }
