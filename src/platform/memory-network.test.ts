@@ -100,6 +100,18 @@ test('a process that stands still gets what was sent to it once it goes on', asy
   expect(server.seen).toEqual(['late'])
 })
 
+test('whoever gives up a connection before it hears of it is not told that it is there', async () => {
+  const { time, network } = await pair()
+  const client = new Side()
+  const late: (() => void)[] = []
+  network.deliver = (host, run) => (host === 'a' ? late.push(run) : run())
+  const connection = network.of('a').connect({ host: 'b', port: 9092 }, client)
+  await time.advance(10)
+  connection.destroy()
+  for (const run of late) run()
+  expect(client.seen).toEqual([])
+})
+
 test('a connection that is reset takes with it what is on its way', async () => {
   const { time, network, server, client } = await pair()
   client.connection!.write([Buffer.from('lost')])

@@ -73,7 +73,10 @@ export class MemoryNetwork {
       else if (accept === undefined) link.fail(new NetworkError('ECONNREFUSED', `${to.host}:${to.port}`))
       else if (!near.isClosed) {
         this.deliver(to.host, () => accept(link.ends[1]))
-        this.deliver(from, () => handler.connected?.())
+        this.deliver(from, () => {
+          // Whoever was paused may have given up since.
+          if (!near.isClosed) handler.connected?.()
+        })
       }
     })
     return near

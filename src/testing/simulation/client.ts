@@ -58,7 +58,7 @@ export class Client {
     if (address === undefined) throw new ConnectionLost(`${this.host} does not know broker ${brokerId}`)
     let connection = this.#connections.get(brokerId)
     if (connection === undefined || connection.isClosed) {
-      connection = new ClientConnection(this.world, this.host, address)
+      connection = new ClientConnection(this.world, this.host, address, () => this.random.percent(50))
       this.#connections.set(brokerId, connection)
     }
     return await connection.call(api, version, body, timeoutMs)

@@ -74,6 +74,9 @@ export class Cluster {
       // Nodes and clients write whole frames.
       quorum.onFrame(from, to, chunk, connection, isRequest)
     }
+    world.onDiskChange = (node, operation, path) => {
+      if (operation === 'replace' && path.endsWith('/quorum-state')) quorum.onState(node)
+    }
     world.afterEvent = (life) => {
       if (life !== undefined) this.replicas.check(life)
     }
@@ -99,13 +102,15 @@ function settingsOf(id: number, options: ClusterOptions): Record<string, string>
   const controller = `CONTROLLER://node-${id}:9093`
   const first = controllers === 0 ? 1 : nodes + 1
   const voters = Array.from({ length: controllers === 0 ? nodes : controllers }, (_, index) => first + index)
+  const size = nodes + controllers
+  const joiners = Array.from({ length: options.joiners ?? 0 }, (_, index) => size + 1 + index)
   return {
     ...SETTINGS,
     'node.id': String(id),
     'process.roles': [...(isBroker ? ['broker'] : []), ...(isController ? ['controller'] : [])].join(','),
     listeners: [...(isBroker ? [broker] : []), ...(isController ? [controller] : [])].join(','),
     ...(hasDynamicVoters
-      ? { 'controller.quorum.bootstrap.servers': voters.map((each) => `node-${each}:9093`).join(',') }
+      ? { 'controller.quorum.bootstrap.servers': [...voters, ...joiners].map((each) => `node-${each}:9093`).join(',') }
       : { 'controller.quorum.voters': voters.map((each) => `${each}@node-${each}:9093`).join(',') }),
     'default.replication.factor': replication,
     'offsets.topic.replication.factor': replication,

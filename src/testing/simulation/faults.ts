@@ -1,3 +1,4 @@
+import type { DiskOperation } from '../../platform/memory-disk.ts'
 import type { Ending, SimulatedNode } from './node.ts'
 import type { SeededRandom } from './seeded-random.ts'
 import type { World } from './world.ts'
@@ -7,7 +8,20 @@ export interface FaultOptions {
   readonly maxPauseMs: number
   /** Nothing is acknowledged that is not on stable storage: the power may fail anywhere. */
   readonly isAllSynced: boolean
+  /** Disks refuse to work, or are full, for a while. */
+  readonly hasDiskFailures: boolean
 }
+
+/** A node that does not serve after that time might never. */
+const START_MS = 3000
+
+/** What fails together. */
+const FAILING_OPERATIONS: readonly (readonly DiskOperation[])[] = [
+  ['write'],
+  ['sync'],
+  ['write', 'sync', 'replace', 'rename', 'open', 'truncate', 'remove'],
+  ['write', 'sync', 'replace', 'rename', 'open', 'truncate', 'remove', 'read'],
+]
 
 type Fault = (node: SimulatedNode) => Promise<void> | void
 
@@ -35,6 +49,7 @@ export class Faults {
       [2, (node) => this.#jump(node)],
       [2, (node) => this.#slowDisk(node)],
       [2, () => this.#slowNetwork()],
+      [options.hasDiskFailures ? 4 : 0, (node) => this.#failDisk(node)],
     ]
   }
 
@@ -62,7 +77,7 @@ export class Faults {
   #mayLosePower(node: SimulatedNode): boolean {
     if (this.#options.isAllSynced) return true
     return this.#world.nodes.every(
-      (each) => each === node || (each.isServing && !each.isBehind && this.isInSync(each.id)),
+      (each) => each === node || (each.isServing && !each.isBehind && !each.hasDiskFailed && this.isInSync(each.id)),
     )
   }
 
@@ -161,6 +176,41 @@ export class Faults {
     node.pace.maxSyncMs = 4
   }
 
+  /** For a while; whoever has given up a part of the disk needs a new start then. */
+  async #failDisk(node: SimulatedNode): Promise<void> {
+    if (node.isDiskFailing) return
+    const { trace } = this.#world
+    const random = this.#random
+    if (random.percent(30)) {
+      const roomBytes = random.below(6000)
+      trace.note(`the disk of node ${node.id} has room for ${roomBytes} bytes`)
+      node.fillDisk(roomBytes)
+    } else {
+      const directory = random.pick([...node.logDirectories, '/'])
+      const percent = random.pick([5, 30, 100])
+      const operations = random.pick(FAILING_OPERATIONS)
+      trace.note(`in ${directory} of node ${node.id} ${percent} % of all ${operations.join(', ')} fail`)
+      node.diskFailure = { code: 'EIO', directory, percent, operations }
+    }
+    await this.#world.sleep(random.below(6000))
+    if (this.isOver) return
+    trace.note(`the disk of node ${node.id} is repaired`)
+    node.repairDisk()
+    await this.#world.sleep(random.below(2000))
+    if (!this.isOver) await this.#renew(node)
+  }
+
+  async #renew(node: SimulatedNode): Promise<void> {
+    await this.#world.sleep(START_MS)
+    if (!node.isUp) await this.#restart(node)
+    else if (node.isServing && node.hasDiskFailed) await this.#stop(node)
+    else if (node.hasDiskFailed) {
+      // It has no part in its quorum any more, or waits for somebody, and never serves.
+      while (!this.#mayEnd(node)) await this.#world.sleep(100)
+      this.#end(node, 'kill')
+    }
+  }
+
   async #slowNetwork(): Promise<void> {
     this.#world.pace.maxDelayMs = this.#random.between(10, 300)
     this.#world.trace.note(`the network takes up to ${this.#world.pace.maxDelayMs} ms`)
@@ -179,8 +229,10 @@ export class Faults {
       node.crashAfterChanges = undefined
       node.skewMs = 0
       node.pace.maxSyncMs = 4
+      node.repairDisk()
       node.resume()
       node.start()
+      void this.#renew(node)
     }
   }
 }

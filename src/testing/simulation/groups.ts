@@ -11,7 +11,7 @@ const FETCH_VERSION = 8
 const HEARTBEAT_VERSION = 1
 
 /** Asks a group's coordinator once; undefined where there was no answer, or one that another might change. */
-async function ask<Response>(
+export async function ask<Response>(
   client: Client,
   group: string,
   request: (coordinator: number) => Promise<Response>,
@@ -106,11 +106,18 @@ export class Committer {
   }
 }
 
-/** Who owns what in a group of consumers (KIP-848), by the epochs in which they were told. */
+/** Whoever has partitions of a group. */
+interface Owner {
+  readonly client: Client
+  readonly memberId: string
+  readonly partitions: ReadonlySet<number>
+}
+
+/** Who owns what in a group, by the epochs or generations in which they were told. */
 export class GroupView {
   readonly name: string
   readonly topic: WorkTopic
-  readonly members: GroupMember[] = []
+  readonly members: Owner[] = []
   readonly #owners = new Map<string, string>()
 
   constructor(name: string, topic: WorkTopic) {
@@ -118,7 +125,7 @@ export class GroupView {
     this.topic = topic
   }
 
-  owns(member: GroupMember, epoch: number, partition: number): void {
+  owns(member: Owner, epoch: number, partition: number): void {
     const key = `${epoch} ${partition}`
     const known = this.#owners.get(key)
     if (known !== undefined && known !== member.memberId) {

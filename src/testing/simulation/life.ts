@@ -1,4 +1,5 @@
 import type { RunningServer } from '../../broker/server.ts'
+import type { MetadataImage } from '../../metadata/image.ts'
 import type { Connection, ConnectionHandler, Listener, Network } from '../../platform/network.ts'
 import type { Scheduled, Time } from '../../platform/time.ts'
 import type { VirtualTime } from '../../platform/virtual-time.ts'
@@ -38,6 +39,7 @@ export class Life {
   /** Since its listeners are open. */
   server: RunningServer | undefined
   replicas: ReplicaManager | undefined
+  metadata: MetadataImage | undefined
   readonly time: Time
   readonly network: Network
   readonly #options: LifeOptions

@@ -18,6 +18,8 @@ export class MetadataInvariants {
   readonly #world: World
   /** By offset. */
   readonly #committed = new Map<number, string>()
+  /** The same, as far as it was replayed. */
+  readonly #records: { readonly offset: number; readonly record: MetadataRecord }[] = []
   readonly #leaders = new Map<string, number>()
   /** What all of it makes, as far as anybody has come. */
   readonly image = new MetadataImage()
@@ -42,6 +44,13 @@ export class MetadataInvariants {
     this.image.offset = Math.max(this.image.offset, lastOffset)
   }
 
+  /** What all before an offset makes. */
+  imageAt(endOffset: number): MetadataImage {
+    const image = new MetadataImage()
+    for (const { offset, record } of this.#records) if (offset < endOffset) image.replay(record)
+    return image
+  }
+
   #replay(record: MetadataRecord, offset: number): void {
     this.#world.trace.detail(() => `metadata ${offset} ${record.name} ${JSON.stringify(record.value)}`)
     if (record.name === 'RegisterBroker') this.#checkFenced(record.value.brokerId, offset)
@@ -51,6 +60,7 @@ export class MetadataInvariants {
     const before = this.#partitionOf(record)
     this.image.replay(record)
     this.image.takeDelta()
+    this.#records.push({ offset, record })
     const after = this.#partitionOf(record)
     if (after !== undefined) this.#checkPartition(before, after, offset)
   }
@@ -112,6 +122,7 @@ export function observeMetadata(world: World, invariants: MetadataInvariants): (
   let isSnapshot = false
   MetadataLoader.prototype.onCommit = function (this: MetadataLoader, records, position) {
     const life = world.current
+    if (life?.isAlive) life.metadata = this.image
     if (life?.isAlive && !isSnapshot) invariants.onCommit(life.name, records, position)
     onCommit.call(this, records, position)
   }

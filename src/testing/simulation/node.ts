@@ -17,12 +17,24 @@ export interface DiskPace {
   maxReadMs: number
 }
 
+/** What a disk refuses to do. */
+interface DiskFailure {
+  readonly code: string
+  /** Where: all below it. */
+  readonly directory: string
+  /** Of a hundred operations, how many. */
+  readonly percent: number
+  readonly operations: readonly DiskOperation[]
+}
+
 /** A machine with its disk and clock, and the processes that run on it, one after the other. */
 export class SimulatedNode {
   readonly id: number
   readonly host: string
   readonly config: Readonly<Record<string, string>>
   disk = new MemoryDisk()
+  /** How many it has had that were new. */
+  disks = 1
   life: Life | undefined
   /** How far its wall clock is off. */
   skewMs = 0
@@ -30,6 +42,9 @@ export class SimulatedNode {
   crashAfterChanges: { left: number; readonly ending: () => Ending | undefined } | undefined
   /** Power failed, and it may lack what was acknowledged until it is in sync again. */
   isBehind = false
+  diskFailure: DiskFailure | undefined
+  /** The disk has failed under this process, which may have given up a part of it until the next start. */
+  hasDiskFailed = false
   readonly pace: DiskPace = { maxSyncMs: 4, maxReadMs: 1 }
   readonly #world: World
   readonly #random: SeededRandom
@@ -50,6 +65,11 @@ export class SimulatedNode {
 
   get isController(): boolean {
     return this.config['process.roles']!.includes('controller')
+  }
+
+  /** The first one has the metadata. */
+  get logDirectories(): string[] {
+    return this.config['log.dirs']!.split(',')
   }
 
   get isUp(): boolean {
@@ -78,15 +98,45 @@ export class SimulatedNode {
   /** A new disk, with nothing on it, takes the place of the old one. */
   wipe(): void {
     this.disk = new MemoryDisk()
+    this.disks++
     this.#attach()
   }
 
   #attach(): void {
     const { disk } = this
+    disk.fault = (operation, path) => this.#faultOf(operation, path)
     disk.delay = (operation) => this.#delay(operation)
     disk.onChange = (operation, path, sizeBytes) => {
       if (disk === this.disk) this.#onChange(operation, path, sizeBytes)
     }
+  }
+
+  #faultOf(operation: DiskOperation, path: string): string | undefined {
+    const failure = this.diskFailure
+    // Whoever looks on from outside sees what is there.
+    if (failure === undefined || this.#world.current?.nodeId !== this.id) return undefined
+    // A node that cannot read its metadata log does not end yet, and has no part in its quorum for ever.
+    if (operation === 'read' && path.includes('__cluster_metadata-0')) return undefined
+    if (!path.startsWith(failure.directory) || !failure.operations.includes(operation)) return undefined
+    if (!this.#random.percent(failure.percent)) return undefined
+    this.hasDiskFailed = true
+    this.#world.trace.detail(() => `node ${this.id} disk ${operation} ${path}: ${failure.code}`)
+    return failure.code
+  }
+
+  /** From now on there is room for so much more. */
+  fillDisk(roomBytes: number): void {
+    this.hasDiskFailed = true
+    this.disk.capacityBytes = this.disk.usedBytes() + roomBytes
+  }
+
+  get isDiskFailing(): boolean {
+    return this.diskFailure !== undefined || this.disk.capacityBytes < Number.POSITIVE_INFINITY
+  }
+
+  repairDisk(): void {
+    this.diskFailure = undefined
+    this.disk.capacityBytes = Number.POSITIVE_INFINITY
   }
 
   #delay(operation: DiskOperation): Promise<void> | undefined {
@@ -115,6 +165,7 @@ export class SimulatedNode {
 
   start(): void {
     if (this.isUp) return
+    this.hasDiskFailed = this.isDiskFailing
     const { network, time } = this.#world
     const life = new Life(this.id, ++this.#lives, {
       time,

@@ -1,4 +1,5 @@
 import { apis } from '../../protocol/api-keys.ts'
+import { ZERO_UUID } from '../../protocol/uuid.ts'
 import type { Client } from './client.ts'
 import { ConnectionLost } from './connection.ts'
 import type { Ledger } from './ledger.ts'
@@ -7,13 +8,18 @@ import type { PartitionReader } from './readers.ts'
 
 const TIMEOUT_MS = 2000
 
-/** Somebody who runs the cluster: now and then deletes records, moves replicas and gives partitions back to their first. */
+/**
+ * Somebody who runs the cluster: now and then deletes records, moves replicas, gives partitions back to their first, makes
+ * topics and deletes them.
+ */
 export class Operator {
   readonly #client: Client
   readonly #ledger: Ledger
   readonly #topics: readonly WorkTopic[]
   readonly #readers: readonly PartitionReader[]
   readonly #brokerIds: readonly number[]
+  readonly #made: string[] = []
+  #count = 0
   isStopped = false
 
   constructor(
@@ -36,7 +42,12 @@ export class Operator {
       await world.sleep(random.below(4000))
       if (this.isStopped || world.isOver) return
       try {
-        await random.pick([() => this.#deleteRecords(), () => this.#electPreferred(), () => this.#reassign()])()
+        await random.pick([
+          () => this.#deleteRecords(),
+          () => this.#electPreferred(),
+          () => this.#reassign(),
+          () => this.#changeTopics(),
+        ])()
       } catch (error) {
         if (!(error instanceof ConnectionLost)) throw error
       }
@@ -68,6 +79,24 @@ export class Operator {
     this.#client.world.trace.note('preferred leaders are elected')
     const body = { electionType: 0, topicPartitions: null, timeoutMs: TIMEOUT_MS }
     await this.#client.call(this.#client.random.pick(this.#brokerIds), apis.ElectLeaders, 2, body)
+  }
+
+  /** One more, or one less of those that were made here. */
+  async #changeTopics(): Promise<void> {
+    const { random, world } = this.#client
+    const broker = random.pick(this.#brokerIds)
+    if (this.#made.length === 0 || random.percent(60)) {
+      const name = `scratch-${++this.#count}`
+      this.#made.push(name)
+      world.trace.note(`${name} is to be made`)
+      const topics = [{ name, numPartitions: 1, replicationFactor: -1, assignments: [], configs: [] }]
+      await this.#client.call(broker, apis.CreateTopics, 7, { topics, timeoutMs: TIMEOUT_MS })
+      return
+    }
+    const name = this.#made.shift()!
+    world.trace.note(`${name} is to be deleted`)
+    const topics = [{ name, topicId: ZERO_UUID }]
+    await this.#client.call(broker, apis.DeleteTopics, 6, { topics, timeoutMs: TIMEOUT_MS })
   }
 
   async #reassign(): Promise<void> {

@@ -91,4 +91,16 @@ export const plantedBugs: readonly PlantedBug[] = [
   bug('coordinator-serves-unloaded', 'a coordinator answers before it has read what it is to know',
     'coordinator/runtime/shard-host.ts', "#state: 'loading' | 'active' | 'failed' | 'closed' = 'loading'",
     "#state: 'loading' | 'active' | 'failed' | 'closed' = 'active'"),
+  bug('forget-who-waits', 'whoever waits for a coordinator that loses its partition is never answered',
+    'coordinator/runtime/shard-host.ts', 'first?.settle(error)', ''),
+  bug('failed-write-counts', 'what could not be written counts as written',
+    'log/append-queue.ts', `        this.#fail(error)
+        return
+      }
+      this.#written(count)`, `      }
+      this.#written(count)`),
+  bug('voter-is-not-removed', 'a voter that is removed stays one',
+    'replication/raft/core/voter-changes.ts', 'appendControls([votersRecord(fewer)])', 'appendControls([votersRecord(voters)])'),
+  bug('snapshot-keeps-what-was', 'what was known before a snapshot is still known after it',
+    'metadata/loader.ts', 'this.image.clear()', ''),
 ]

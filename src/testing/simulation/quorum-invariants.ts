@@ -2,7 +2,8 @@ import { apis } from '../../protocol/api-keys.ts'
 import { codecOf } from '../../protocol/codec.ts'
 import { decodeRequestHeader, decodeResponse } from '../../protocol/frames.ts'
 import type { VoteRequest } from '../../protocol/messages/vote.ts'
-import { readQuorumState } from '../../replication/raft/quorum-state.ts'
+import { type ElectionState, readQuorumState } from '../../replication/raft/quorum-state.ts'
+import type { SimulatedNode } from './node.ts'
 import type { World } from './world.ts'
 
 const STATE_DIRECTORY = '/data/__cluster_metadata-0'
@@ -23,11 +24,30 @@ export class QuorumInvariants {
   readonly #asked = new Map<string, Asked>()
   readonly #votes = new Map<string, number>()
   readonly #leaders = new Map<number, number>()
+  readonly #states = new Map<string, ElectionState>()
   /** Votes that were looked at. */
   granted = 0
 
   constructor(world: World) {
     this.#world = world
+  }
+
+  /** A node has written down what it must not forget. */
+  onState({ disk, disks, host }: SimulatedNode): void {
+    const state = readQuorumState(disk, STATE_DIRECTORY)
+    if (state === undefined) return
+    const { leaderEpoch: epoch, leaderId, votedId } = state
+    if (leaderId >= 0) this.#onLeader(leaderId, epoch)
+    const key = `${host} ${disks}`
+    const known = this.#states.get(key)
+    if (known !== undefined && known.leaderEpoch > epoch) {
+      this.#world.fail(`${host} goes back from quorum epoch ${known.leaderEpoch} to ${epoch}`)
+    }
+    const isSame = known?.leaderEpoch === epoch && known.votedId >= 0
+    if (isSame && votedId >= 0 && votedId !== known.votedId) {
+      this.#world.fail(`${host} has voted for ${known.votedId} in quorum epoch ${epoch}, and notes ${votedId}`)
+    }
+    this.#states.set(key, state)
   }
 
   /** A whole frame, as it comes to its receiver. */

@@ -10,6 +10,10 @@ export interface Scenario {
   /** Whether somebody deletes records and moves replicas meanwhile. */
   readonly hasOperator: boolean
   readonly hasDynamicVoters: boolean
+  /** Whether voters are taken out of the quorum and put in meanwhile. */
+  readonly hasVoterChanges: boolean
+  /** Controllers that are no voters at first. */
+  readonly joiners: number
   readonly settings: Readonly<Record<string, string>>
   readonly topics: readonly WorkTopic[]
   readonly idempotentProducers: number
@@ -20,12 +24,18 @@ export interface Scenario {
   readonly maxPauseMs: number
   /** Nothing is acknowledged that is not on stable storage. */
   readonly isAllSynced: boolean
+  readonly hasDiskFailures: boolean
 }
 
 export function scenarioOf(random: SeededRandom): Scenario {
   const nodes = random.pick([1, 3, 3, 3, 3, 3, 4])
   // Alone, a node has nobody to make good what it loses with its power.
   const isAllSynced = nodes < 3 || random.percent(20)
+  const more = random.fork()
+  const hasDiskFailures = more.percent(40)
+  const hasVoterChanges = nodes >= 3 && more.percent(40)
+  const hasDynamicVoters = more.percent(60)
+  const hasTwoDirectories = more.percent(hasDiskFailures ? 60 : 10)
   const snapshots = {
     // Who was away for long has to fetch a snapshot: what comes before it is deleted.
     'metadata.log.max.record.bytes.between.snapshots': '500',
@@ -36,8 +46,13 @@ export function scenarioOf(random: SeededRandom): Scenario {
     nodes,
     controllers: nodes === 3 && random.percent(25) ? 3 : 0,
     hasOperator: random.percent(50),
-    hasDynamicVoters: random.percent(50),
+    hasVoterChanges,
+    // Whom the configuration does not name is found by nobody who has lost the others.
+    joiners: hasVoterChanges && hasDynamicVoters ? more.pick([0, 1, 2]) : 0,
+    hasDynamicVoters,
     settings: {
+      ...(hasTwoDirectories ? { 'log.dirs': '/data,/data2' } : {}),
+      ...(more.percent(30) ? { 'num.replica.fetchers': '3' } : {}),
       ...(isAllSynced ? { 'log.flush.interval.messages': '1' } : {}),
       ...(random.percent(50) ? { 'log.roll.ms': '3000' } : {}),
       ...(random.percent(40) ? snapshots : {}),
@@ -52,5 +67,6 @@ export function scenarioOf(random: SeededRandom): Scenario {
     faultsMs: 30_000,
     maxPauseMs: random.pick([1500, 4000]),
     isAllSynced,
+    hasDiskFailures,
   }
 }

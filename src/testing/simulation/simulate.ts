@@ -1,7 +1,11 @@
+import { diskErrorCode } from '../../platform/disk.ts'
 import { apis } from '../../protocol/api-keys.ts'
 import { errors } from '../../protocol/errors.ts'
+import { MetadataLogError } from '../../replication/raft/types.ts'
+import { ClassicMember } from './classic-group.ts'
 import { Client } from './client.ts'
 import { Cluster, loadHandlers } from './cluster.ts'
+import { Equality } from './equality.ts'
 import { Faults } from './faults.ts'
 import { Committer, GroupMember, GroupView } from './groups.ts'
 import { Ledger } from './ledger.ts'
@@ -10,6 +14,7 @@ import { IdempotentProducer, PlainProducer, type WorkTopic, type Writer } from '
 import { PartitionReader } from './readers.ts'
 import { type Scenario, scenarioOf } from './scenario.ts'
 import { TransactionalProducer } from './transactions.ts'
+import { VoterOperator } from './voters.ts'
 import { World } from './world.ts'
 
 export interface SimulationOptions {
@@ -48,7 +53,8 @@ class Run {
   readonly #clients: Client[] = []
   #committer: Committer | undefined
   #operator: Operator | undefined
-  #group: GroupView | undefined
+  #voterOperator: VoterOperator | undefined
+  readonly #groups: GroupView[] = []
 
   constructor(seed: number, options: SimulationOptions) {
     this.world = new World(seed, options.isVerbose ?? false)
@@ -73,6 +79,7 @@ class Run {
     await world.run(this.scenario.faultsMs)
     faults.heal()
     if (this.#operator !== undefined) this.#operator.isStopped = true
+    if (this.#voterOperator !== undefined) this.#voterOperator.isEnding = true
     const acks = new Map(this.#writers.map((writer) => [writer, writer.acks]))
     const commits = this.#committer?.acks ?? 0
     await this.#phase('everything works again', RECOVERY_MS, () => {
@@ -80,7 +87,8 @@ class Run {
         world.nodes.every(({ isServing }) => isServing) &&
         this.#writers.every((writer) => writer.acks >= acks.get(writer)! + 3) &&
         (this.#committer === undefined || this.#committer.acks >= commits + 2) &&
-        (this.#group === undefined || this.#group.isStable) &&
+        this.#groups.every(({ isStable }) => isStable) &&
+        (this.#voterOperator === undefined || this.#voterOperator.isDone) &&
         this.#areReplicasInSync()
       )
     })
@@ -89,12 +97,28 @@ class Run {
     await world.run(1000)
     for (const reader of this.#readers) reader.end = -1
     await this.#phase('readers come to the end', RECOVERY_MS, () => this.#readers.every(({ isAtEnd }) => isAtEnd))
+    const sinceMs = world.time.monotonicMs()
+    await this.#phase('every request has an answer', RECOVERY_MS, () => this.#owed(sinceMs).length === 0)
     this.#checkAll()
     world.isOver = true
     for (const client of this.#clients) client.close()
+    await this.#compareNodes()
   }
 
-  async #phase(name: string, limitMs: number, isDone: () => boolean): Promise<void> {
+  async #compareNodes(): Promise<void> {
+    const equality = new Equality(this.world, this.#cluster.metadata)
+    await this.#phase(
+      'all nodes have the same',
+      RECOVERY_MS,
+      () => equality.outstanding().length === 0,
+      () => {
+        return equality.outstanding()
+      },
+    )
+    equality.check()
+  }
+
+  async #phase(name: string, limitMs: number, isDone: () => boolean, missing = () => this.#missing()): Promise<void> {
     const { world } = this
     let nextLookMs = 0
     const isDoneNow = () => {
@@ -104,27 +128,41 @@ class Run {
       nextLookMs = nowMs + 20
       return isDone()
     }
+    let isOver = false
     const keepAlive = () => {
-      if (!world.isOver) world.time.after(25, keepAlive)
+      if (!isOver) world.time.after(25, keepAlive)
     }
     keepAlive()
-    if (await world.run(limitMs, isDoneNow)) world.trace.note(`${name}: done`)
-    else world.fail(`no progress: ${name}: not within ${limitMs / 1000} s${this.#whatIsMissing()}`)
+    const isReached = await world.run(limitMs, isDoneNow)
+    isOver = true
+    if (isReached) world.trace.note(`${name}: done`)
+    else
+      world.fail(
+        `no progress: ${name}: not within ${limitMs / 1000} s${missing()
+          .map((line) => `\n    ${line}`)
+          .join('')}`,
+      )
   }
 
-  #whatIsMissing(): string {
+  /** What was asked before, by clients that may have given up since, and is not answered. */
+  #owed(sinceMs: number): string[] {
+    return [...this.world.connections].flatMap((connection) => connection.owedSince(sinceMs) ?? [])
+  }
+
+  #missing(): string[] {
     const { world } = this
-    const missing = [
+    return [
       ...world.nodes.filter(({ isServing }) => !isServing).map(({ id }) => `node ${id} does not serve`),
       ...this.#writers.map((writer) => `${writer.name} has ${writer.acks} acks`),
       ...(this.#committer === undefined ? [] : [`${this.#committer.acks} offsets are committed`]),
-      ...(this.#group?.members ?? []).map(
-        ({ memberId, partitions }) => `${memberId} has partitions ${[...partitions]}`,
+      ...this.#groups.flatMap(({ name, members }) =>
+        members.map(({ client, partitions }) => `${client.host} in ${name} has partitions ${[...partitions]}`),
       ),
+      ...(this.#voterOperator?.isDone === false ? ['not all controllers are voters'] : []),
       ...this.#readers.filter(({ isAtEnd }) => !isAtEnd).map(String),
       ...this.#laggards(),
+      ...this.#owed(world.time.monotonicMs() - RECOVERY_MS / 2).map((request) => `${request} is not answered`),
     ]
-    return missing.map((line) => `\n    ${line}`).join('')
   }
 
   #background(work: Promise<void>): void {
@@ -174,6 +212,9 @@ class Run {
       }
     }
     if (this.scenario.hasOperator) this.#startOperator()
+    if (!this.scenario.hasVoterChanges) return
+    this.#voterOperator = new VoterOperator(this.#client('voter-operator'), this.world.nodes)
+    this.#background(this.#voterOperator.run())
   }
 
   #startOperator(): void {
@@ -189,10 +230,18 @@ class Run {
     if (groupMembers === 0) return
     this.#committer = new Committer(this.#client('committer'), 'offsets', topics[0]!.name)
     this.#background(this.#committer.run())
-    this.#group = new GroupView('consumers', topics[0]!)
+    const group = new GroupView('consumers', topics[0]!)
+    this.#groups.push(group)
     for (let index = 1; index <= groupMembers; index++) {
-      const member = new GroupMember(this.#client(`member-${index}`), this.#group)
-      this.#group.members.push(member)
+      const member = new GroupMember(this.#client(`member-${index}`), group)
+      group.members.push(member)
+      this.#background(member.run())
+    }
+    const classic = new GroupView('classic', topics[0]!)
+    this.#groups.push(classic)
+    for (let index = 1; index <= groupMembers; index++) {
+      const member = new ClassicMember(this.#client(`classic-${index}`), classic)
+      classic.members.push(member)
       this.#background(member.run())
     }
   }
@@ -278,12 +327,20 @@ class Run {
 
 let running: World | undefined
 
+/** A node that cannot read or cut off its metadata log any more ends. */
+function isOfMetadataLog(error: unknown): boolean {
+  if (error instanceof MetadataLogError) return true
+  return error instanceof Error && diskErrorCode(error) !== undefined && error.message.includes('__cluster_metadata-0')
+}
+
 /**
  * Something was thrown where nobody catches it: in a process of its own it would have ended the broker. False where no run
  * is under way.
  */
 export function failRun(error: unknown): boolean {
-  running?.fail(`nobody has caught: ${error instanceof Error ? error.stack : String(error)}`)
+  const life = running?.current
+  if (life !== undefined && isOfMetadataLog(error)) running?.nodeFailed(life, error)
+  else running?.fail(`nobody has caught: ${error instanceof Error ? error.stack : String(error)}`)
   return running !== undefined
 }
 

@@ -5,7 +5,7 @@ import { simulate } from './simulate.ts'
 
 /** Alone, a node has nobody to make good what it loses with its power. */
 const ALONE = { nodes: 1, isAllSynced: true, settings: { 'log.flush.interval.messages': '1' } }
-const SHORT = { controllers: 0, faultsMs: 3000, maxPauseMs: 1500 }
+const SHORT = { controllers: 0, hasVoterChanges: false, joiners: 0, faultsMs: 3000, maxPauseMs: 1500 }
 
 describe('a simulated cluster', () => {
   test.each([1, 3])('of %i nodes goes the same way for the same seed', async (nodes) => {

@@ -1,7 +1,11 @@
+import { StartupError } from '../../config/startup-error.ts'
+import { diskErrorCode } from '../../platform/disk.ts'
 import type { DiskOperation } from '../../platform/memory-disk.ts'
 import { MemoryNetwork } from '../../platform/memory-network.ts'
 import { VirtualTime } from '../../platform/virtual-time.ts'
 import { crc32c } from '../../protocol/records/crc.ts'
+import { MetadataLogError } from '../../replication/raft/types.ts'
+import type { ClientConnection } from './connection.ts'
 import type { Life } from './life.ts'
 import type { SimulatedNode } from './node.ts'
 import { SeededRandom } from './seeded-random.ts'
@@ -19,6 +23,11 @@ export interface NetworkPace {
   slowPercent: number
 }
 
+/** What an operator is told in one line, of a disk that does not work. */
+function isOfDisk(error: unknown): boolean {
+  return error instanceof StartupError || error instanceof MetadataLogError || diskErrorCode(error) !== undefined
+}
+
 const SLOW_FACTOR = 20
 
 /** What there is besides the nodes: time, network, chance; and what is known of the run so far. */
@@ -28,6 +37,8 @@ export class World {
   readonly random: SeededRandom
   readonly trace: Trace
   readonly nodes: SimulatedNode[] = []
+  /** Those of clients that are open. */
+  readonly connections = new Set<ClientConnection>()
   readonly pace: NetworkPace = { maxDelayMs: 2, slowPercent: 1 }
   /** The first thing that went wrong. */
   failure: Error | undefined
@@ -84,6 +95,12 @@ export class World {
   /** A process ended on its own account: an assertion did not hold, or it could not start. */
   nodeFailed(life: Life, error: unknown): void {
     if (!life.isAlive) return
+    const node = this.nodes.find(({ id }) => id === life.nodeId)!
+    if (node.isDiskFailing && isOfDisk(error)) {
+      this.trace.note(`${life.name} gives up: ${(error as Error).message}`)
+      node.end('kill')
+      return
+    }
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
     this.fail(`${life.name} stopped: ${text}`)
   }
@@ -98,7 +115,9 @@ export class World {
         return isDone()
       }
       this.events++
-      this.afterEvent(this.current)
+      const life = this.current
+      this.current = undefined
+      this.afterEvent(life)
     }
     return this.failure === undefined
   }
