@@ -171,3 +171,23 @@ test('a replica that is cut off is in sync no more, and again when it has caught
   await cluster.until(() => isrOf(leader()).length === 3)
   expect(endOf(away)).toBe(leader()!.log.logEndOffset)
 })
+
+test('a broker that was stopped is in sync again as soon as it may be, without waiting for its next fetch', async () => {
+  const waitMs = 20_000
+  const settings = {
+    'replica.lag.time.max.ms': '30000',
+    'replica.fetch.wait.max.ms': String(waitMs),
+    'replica.socket.timeout.ms': '60000',
+  }
+  cluster = await TestCluster.started(1, settings, undefined, { brokers: 3, controllers: 1 })
+  await cluster.createTopic('topic', 1)
+  const isrOfOthers = () => isrOf([2, 3].map(replicaOf).find((replica) => replica?.isLeader))
+  await cluster.until(() => isrOf(leader()).length === 3)
+  await cluster.done(cluster.node(1).stop())
+  await cluster.until(() => isrOfOthers().length === 2)
+  const { time } = cluster.world
+  const startMs = time.monotonicMs()
+  cluster.node(1).start()
+  await cluster.until(() => isrOfOthers().length === 3)
+  expect(time.monotonicMs() - startMs).toBeLessThan(waitMs / 2)
+})
