@@ -25,6 +25,8 @@ const SHUTDOWN_GRACE_MS = 5000
 
 /** How long the controller has to move away what a broker leads that shuts down; as in Apache Kafka. */
 const CONTROLLED_SHUTDOWN_MS = 300_000
+/** The same for a broker that has failed: others wait for what it leads until its session has ended, or its process. */
+const FAILED_SHUTDOWN_MS = 10_000
 
 /** How long after its start a broker reads the handlers that nobody has asked for. */
 const LOAD_ALL_AFTER_MS = 1000
@@ -321,7 +323,7 @@ async function stop(node: Node, services: Services, storage: Storage, handsOver:
   const { controller, groups, transactions, shares, replicas, fetchers, controllerLink, brokerLinks } = services
   const mayHandOver = handsOver && hasOthers(services) && config.get('controlled.shutdown.enable')
   if (lifecycle !== undefined && mayHandOver) {
-    await lifecycle.shutDown(CONTROLLED_SHUTDOWN_MS)
+    await lifecycle.shutDown(node.failure === undefined ? CONTROLLED_SHUTDOWN_MS : FAILED_SHUTDOWN_MS)
   }
   // Without connections nothing more would be committed, and whoever waits for that would hold up the end.
   await controller.handOver()
