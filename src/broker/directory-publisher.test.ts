@@ -118,3 +118,31 @@ test('a log that is damaged in a sound directory is said to be lost, so that ano
   expect(toldOfOffline([1, 2], DIRECTORY_ID, ['/one'])).toEqual([])
   expect(toldOfOffline([1], DIRECTORY_ID, [])).toEqual([])
 })
+
+test('a replica that is made after all is not lost for good, though that it was is being told', async () => {
+  const asked: Ask[] = []
+  const directories = [DIRECTORY_ID, DIRECTORY_ID]
+  const topic = { name: 't', partitions: new Map([[0, { replicas: [1, 2], directories }]]) }
+  const brokers = new Map([[1, { epoch: 5, directories: [DIRECTORY_ID] }]])
+  const take = async ({ directories: [told] }: AssignReplicasToDirsRequest) => {
+    directories[0] = told!.id
+    return { errorCode: 0, directories: [] }
+  }
+  const publisher = new DirectoryPublisher({
+    nodeId: 1,
+    image: { topics: { byId: () => topic }, brokers } as unknown as MetadataImage,
+    link: linkTo({ assignDirectories: take } as unknown as Controller, asked),
+    logs: { directoryPathOf: () => '/one', failedDirectories: () => [], get: () => undefined },
+    directoryIds: new Map([['/one', DIRECTORY_ID]]),
+    time: new VirtualTime(),
+    logger: silentLogger,
+  })
+  const topicId = 'AAAAAAAAAAAAAAAAAAAAAQ'
+  publisher.tellLost(topicId, 0)
+  publisher.tell(topicId, [0])
+  await asked[0]!.answer(0)
+  expect(directories[0]).not.toBe(DIRECTORY_ID)
+  await asked[1]!.answer(0)
+  expect(directories[0]).toBe(DIRECTORY_ID)
+  expect(asked).toHaveLength(2)
+})

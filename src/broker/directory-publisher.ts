@@ -70,8 +70,10 @@ export class DirectoryPublisher implements MetadataPublisher {
       const at = state?.replicas.indexOf(nodeId) ?? -1
       if (directoryId === undefined || at < 0) continue
       const key = `${topicId}:${partition}`
-      if (state!.directories[at] === directoryId) this.#untold.delete(key)
-      else this.#untold.set(key, { topicId, partition, directoryId })
+      const untold = this.#untold.get(key)?.directoryId
+      // What is to be told otherwise may be on its way already, and then comes after what the controller has now.
+      const isKnown = state!.directories[at] === directoryId && untold === undefined
+      if (!isKnown && untold !== directoryId) this.#untold.set(key, { topicId, partition, directoryId })
     }
     this.#tellAll()
   }

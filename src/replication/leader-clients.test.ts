@@ -106,6 +106,16 @@ describe('DeleteRecords (KIP-107)', () => {
     expect(waiting.outcome).toBe(errors.NONE)
   })
 
+  it('waits no longer for one whose broker is gone meanwhile', async () => {
+    led.partition.deleteRecordsBefore(3)
+    led.fetch(2, 4, 3)
+    const waiting = wait(3)
+    led.brokers.get(3)!.fenced = true
+    led.partition.brokersChanged(new Set([3]))
+    await led.settle()
+    expect(waiting.outcome).toBe(errors.NONE)
+  })
+
   it('takes no longer than the client waits, and no longer than this broker leads', async () => {
     led.partition.deleteRecordsBefore(3)
     const short = wait(3)

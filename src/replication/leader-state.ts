@@ -174,9 +174,13 @@ export class LeaderState {
     for (const follower of this.#followers) if (brokerIds.has(follower.brokerId)) this.#expandUnasked(follower)
   }
 
-  /** One that was taken out of those in sync may have lost its log: it has to fetch before it joins. */
+  /**
+   * One that was taken out of those in sync, or that is another registration than the one that fetched, may have lost its
+   * log: it has to fetch before it joins.
+   */
   #expandUnasked(follower: FollowerProgress): void {
-    if (follower.hasFetched) this.#expand(follower)
+    const { brokerId, brokerEpoch, hasFetched } = follower
+    if (hasFetched && brokerEpoch === this.#leadership.brokers.get(brokerId)?.epoch) this.#expand(follower)
   }
 
   /** Moves the high watermark as far as those in sync are. Answers whether it moved. */
@@ -266,6 +270,7 @@ export class LeaderState {
       if (leaderEpoch !== state.leaderEpoch || partitionEpoch < state.partitionEpoch) return
       this.#pending = undefined
       this.#partition.isrChanged(isr, partitionEpoch)
+      this.#forgetRemoved(state.isr)
       // Others may have caught up meanwhile.
       for (const follower of this.#followers) this.#expandUnasked(follower)
     } else if (NOT_DONE.has(error)) {

@@ -298,6 +298,28 @@ describe('followers', () => {
     expect(led.changes.isrs).toEqual([[1, 2, 3]])
   })
 
+  it('that the leader had taken out of those in sync have to fetch, too', async () => {
+    led = new LedPartitionHarness({ isr: [1, 2] })
+    led.fetch(2)
+    await led.write(1)
+    await led.environment.time.advance(LAG_MS + 1)
+    led.partition.checkInSync()
+    led.changes.answer()
+    expect(led.partition.state.isr).toEqual([1])
+    led.partition.brokersChanged(new Set([2]))
+    expect(led.changes.isrs).toEqual([])
+    led.fetch(2)
+    expect(led.changes.isrs).toEqual([[1, 2]])
+  })
+
+  it('that do not tell their epoch have to fetch: their broker may have been registered anew', () => {
+    led = new LedPartitionHarness({ isr: [1, 2] })
+    led.partition.fetchedBy({ brokerId: 3, brokerEpoch: -1, offset: 0, logStartOffset: 0 })
+    led.changes.answer(errors.INELIGIBLE_REPLICA)
+    led.partition.brokersChanged(new Set([3]))
+    expect(led.changes.isrs).toEqual([])
+  })
+
   it('do not join before they have something of the epoch of the leader', async () => {
     led = new LedPartitionHarness({ leader: 2, isr: [1, 2] })
     await led.log.append([buildBatch([{ timestamp: 1, key: null, value: null }])], {

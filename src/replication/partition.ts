@@ -183,7 +183,7 @@ export class Partition implements LedPartition {
       this.#leading ??= new LeaderState(this.#context, this)
       this.#leading.update(isNewLeader || isNewEpoch, isrBefore)
       this.#advance(this.#leading)
-      this.#deletions.reached(this.#leading.lowWatermark)
+      this.#checkDeletions(this.#leading)
     }
   }
 
@@ -361,8 +361,10 @@ export class Partition implements LedPartition {
 
   /** Asks for those who may join the in-sync replicas now to be among them; waits for those no more who may not. */
   brokersChanged(brokerIds: ReadonlySet<number>): void {
-    this.#leading?.brokersChanged(brokerIds)
-    this.checkHighWatermark()
+    if (this.#leading === undefined) return
+    this.#leading.brokersChanged(brokerIds)
+    this.#advance(this.#leading)
+    this.#checkDeletions(this.#leading)
   }
 
   /** Asks for those who do not keep up to be taken out of those in sync. */
@@ -391,8 +393,12 @@ export class Partition implements LedPartition {
     const refusal = leading.fetched(follower, fetch)
     if (refusal !== undefined) return refusal
     if (follower.logEndOffset !== before) this.#advance(leading)
-    if (this.#deletions.count > 0) this.#deletions.reached(leading.lowWatermark)
+    this.#checkDeletions(leading)
     return undefined
+  }
+
+  #checkDeletions(leading: LeaderState): void {
+    if (this.#deletions.count > 0) this.#deletions.reached(leading.lowWatermark)
   }
 
   /** The follower of that broker; undefined where this broker does not lead, or the other is not in sync. */
