@@ -28,7 +28,7 @@ test('under controllers of Apache Kafka: brokers of Ottla alone, then of both ki
   const ends: Array<() => Promise<unknown>> = []
   await withCluster(cluster, async () => {
     await cluster.launch(cluster.nodes.slice(0, 6))
-    const alone = await Load.start(cluster, 'ottla-alone', { partitions: 3 })
+    const alone = await Load.start(cluster, 'ottla-alone', { partitions: 3, maxPauseMs: 50 })
     await alone.progress()
     await killAndReturn(cluster, cluster.node(4), alone)
     await killAndReturn(cluster, await activeController(cluster), alone)
@@ -36,7 +36,7 @@ test('under controllers of Apache Kafka: brokers of Ottla alone, then of both ki
 
     await cluster.launch([cluster.node(7)])
     const across = [7, 4, 5].map((first, index, ids) => [first, ...ids.slice(index + 1), ...ids.slice(0, index)])
-    const mixed = await Load.start(cluster, 'both-kinds', { assignment: across })
+    const mixed = await Load.start(cluster, 'both-kinds', { assignment: across, maxPauseMs: 50 })
     const slow = { assignment: across, maxPauseMs: 1000 }
     const copied = await Load.start(cluster, 'copied', slow, 1)
     const shared = await Load.start(cluster, 'shared', slow, 1)
@@ -71,7 +71,7 @@ test('under controllers of Ottla: brokers of Apache Kafka', async () => {
   })
   await withCluster(cluster, async () => {
     await cluster.launch()
-    const load = await Load.start(cluster, 'oracle-alone', { partitions: 3 })
+    const load = await Load.start(cluster, 'oracle-alone', { partitions: 3, maxPauseMs: 50 })
     await leadInTurn(cluster, [load.topic], () => load.progress())
     await killAndReturn(cluster, await activeController(cluster), load)
     await killAndReturn(cluster, cluster.node(4), load)
