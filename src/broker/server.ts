@@ -76,8 +76,8 @@ interface Node {
   lifecycle?: BrokerLifecycle
   /** Why it must not go on. */
   failure?: string
-  /** Stops it, once it has started. */
-  stop?: () => void
+  /** Stops it, or has its start fail. */
+  giveUp: (why: string) => void
 }
 
 /**
@@ -96,14 +96,19 @@ export async function startServer(config: BrokerConfig, platform: Platform, logg
     time: platform.time,
     logger,
   })
-  const node: Node = { config, platform, logger, connections, bound: [] }
+  const node: Node = { config, platform, logger, connections, bound: [], giveUp: () => {} }
+  const givenUp = new Promise<never>((_, reject) => {
+    node.giveUp = (why) => reject(new StartupError(why))
+  })
   try {
     node.bound = await bindListeners(config, platform, connections)
     node.storage = openStorage(config, platform, logger, readBuffers, failuresOf(node))
-    await serve(node, node.storage, policies)
+    await Promise.race([serve(node, node.storage, policies), givenUp])
     const server = running(node, node.services!, node.storage)
-    node.stop = () => void server.stop()
-    if (node.failure !== undefined) node.stop()
+    node.giveUp = (why) => {
+      logger.error(`${why}: this node stops`)
+      void server.stop()
+    }
     return server
   } catch (error) {
     abandon(node)
@@ -135,8 +140,7 @@ function failuresOf(node: Node) {
 function fail(node: Node, why: string): void {
   if (node.failure !== undefined) return
   node.failure = why
-  node.logger.error(`${why}: this node stops`)
-  node.stop?.()
+  node.giveUp(why)
 }
 
 function checkSupported(config: BrokerConfig): void {

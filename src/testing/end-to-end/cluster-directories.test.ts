@@ -191,6 +191,21 @@ test.each([
   for (const partition of partitions) await expectEqual(partition)
 })
 
+test('a broker whose metadata log fails while it starts does not wait for ever to be let in', async () => {
+  await start()
+  cluster.kill(VICTIM)
+  await cluster.pass(15_000)
+  const node = cluster.node(VICTIM)
+  let syncs = 0
+  node.disk.fault = (operation, path) => {
+    const isFailing = path.includes('__cluster_metadata-0') && path.endsWith('.log') && operation === 'sync'
+    // The first one is of what the broker found.
+    return isFailing && ++syncs > 1 ? 'EIO' : undefined
+  }
+  node.start()
+  await expect(cluster.until(() => node.isServing)).rejects.toThrow('The metadata log has failed')
+})
+
 test.each([
   ['the metadata log', (path: string) => path.startsWith(`${FIRST}/__cluster_metadata-0`)],
   ['new logs', (path: string) => /^\/data-.\/late-0/.test(path)],
