@@ -103,4 +103,6 @@ export const plantedBugs: readonly PlantedBug[] = [
     'replication/raft/core/voter-changes.ts', 'appendControls([votersRecord(fewer)])', 'appendControls([votersRecord(voters)])'),
   bug('snapshot-keeps-what-was', 'what was known before a snapshot is still known after it',
     'metadata/loader.ts', 'this.image.clear()', ''),
+  bug('same-for-all-members', 'every member of a classic group is given what the first one is to have',
+    'coordinator/classic/sync.ts', 'assignments.get(member.id) ?? EMPTY_ASSIGNMENT', '[...assignments.values()][0] ?? EMPTY_ASSIGNMENT'),
 ]
