@@ -7,10 +7,10 @@ export const CLIENT_TOPICS: readonly string[] = ['java', 'librdkafka']
 
 /** Members whose process dies are missed soon (KIP-848). */
 export const quickGroups: Readonly<Record<string, string>> = {
-  'group.consumer.min.heartbeat.interval.ms': '500',
-  'group.consumer.heartbeat.interval.ms': '500',
-  'group.consumer.min.session.timeout.ms': '6000',
-  'group.consumer.session.timeout.ms': '6000',
+  'group.consumer.min.heartbeat.interval.ms': '1500',
+  'group.consumer.heartbeat.interval.ms': '1500',
+  'group.consumer.min.session.timeout.ms': '8000',
+  'group.consumer.session.timeout.ms': '8000',
 }
 
 /**

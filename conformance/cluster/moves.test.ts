@@ -11,7 +11,7 @@ import { Load } from './load.ts'
 import { ClusterReader, expectEqualReplicas } from './read-back.ts'
 import { activeController, finish, killAndReturn, shortSessions, told } from './story.ts'
 
-const HEAVY_RECORDS = 24_000
+const HEAVY_RECORDS = 3_000
 const HEAVY_PARTITIONS = 3
 /** Nothing that has to move 8 MB to a broker has finished at this pace when it is cancelled. */
 const SLOW = '100000'
@@ -98,7 +98,7 @@ test('kafka-reassign-partitions moves replicas under load, throttled; a move tha
     const started = await tools(
       run(
         'kafka-producer-perf-test',
-        `--topic heavy --num-records ${HEAVY_RECORDS} --record-size 1000 --throughput -1`,
+        `--topic heavy --num-records ${HEAVY_RECORDS} --record-size 8000 --throughput -1`,
       ),
       run('kafka-reassign-partitions', `${plan} --execute --throttle ${SLOW}`),
       run('kafka-reassign-partitions', '--list'),
