@@ -178,6 +178,7 @@ export class FetchReader {
     while (
       this.#mayWait &&
       !isAbandoned &&
+      !changes.isOver &&
       (results.length === 0 ? params.maxWaitMs > 0 : !isEnough(params, results))
     ) {
       const restMs = deadlineMs - this.#time.monotonicMs()

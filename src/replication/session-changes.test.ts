@@ -140,15 +140,28 @@ describe('the session of a follower', () => {
   it('is not woken by what is throttled (KIP-73)', async () => {
     world.led[0]!.update({ isr: [1, TWIN] })
     await world.led[0]!.write(1)
-    let isDone = false
-    const isThrottled = ({ partition }: Partition) => partition === 0
-    const waiting = world.fetch(60_000, isThrottled).then(() => {
-      isDone = true
-    })
+    let looks = 0
+    const isThrottled = ({ partition }: Partition) => {
+      looks++
+      return partition === 0
+    }
+    const waiting = world.fetch(60_000, isThrottled)
+    await world.pass(0)
+    const looksBefore = looks
     await world.led[0]!.write(1)
-    expect(isDone).toBe(false)
+    await world.pass(0)
+    expect(looks).toBe(looksBefore)
     await world.led[1]!.write(1)
     await waiting
+    expect(looks).toBeGreaterThan(looksBefore)
+  })
+
+  it('that is given up leaves no fetch waiting', async () => {
+    await world.fetch()
+    const waiting = world.fetch(60_000)
+    await world.pass(0)
+    world.changes.close()
+    await expect(waiting).resolves.toBeDefined()
   })
 
   it('tells of a log start that has moved by itself', async () => {

@@ -44,6 +44,7 @@ export class SessionChanges<Spec extends FetchSpec = FetchSpec> {
   readonly brokerEpoch: number
   /** When the follower fetched last, by the clock that never goes back. */
   lastFetchMs = Number.NEGATIVE_INFINITY
+  #isOver = false
   readonly #partitions: PartitionFinder
   /** What is in the session; undefined where no such partition is known here. */
   readonly #watches = new Map<Spec, Watch | undefined>()
@@ -74,11 +75,17 @@ export class SessionChanges<Spec extends FetchSpec = FetchSpec> {
     this.#watches.delete(spec)
   }
 
-  /** The session is over. */
+  /** The session is over: nothing tells a fetch that waits of what changes any more. */
   close(): void {
+    this.#isOver = true
     for (const watch of this.#watches.values()) watch?.end()
     this.#watches.clear()
     this.#due.clear()
+    for (const wake of this.#sleepers.keys()) wake()
+  }
+
+  get isOver(): boolean {
+    return this.#isOver
   }
 
   /** All that are to be looked at now. What becomes of them is to be told to `answered`. */
