@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
 import { freshDir } from '../harness/cache.ts'
-import { Daemon, eventually } from '../harness/process.ts'
+import { Daemon, eventually, freePort } from '../harness/process.ts'
 import { ottla, ottlaScript } from './ottla-command.ts'
 
 let running: Daemon[] = []
@@ -116,4 +116,19 @@ test('what cannot be started says why, in one line of its own', async () => {
   const fewer = await ottla(['start', '--brokers', '2', '--data-dir', directory])
   expect([fewer.status, fewer.stderr.trim().split('\n')]).toEqual([1, [expect.stringContaining('use --brokers 3')]])
   expect(await first.daemon.end('SIGTERM', 60_000)).toBe(0)
+})
+
+test('a broker serves on when what it prints has nowhere to go', async () => {
+  const port = String(await freePort())
+  const command = [process.execPath, ottlaScript, 'dev', '--port', port]
+  const cwd = freshDir('no-output')
+  const options = { cwd, logFile: join(cwd, 'out') }
+  running.push(new Daemon('sh', ['-c', 'exec "$0" "$@" >/dev/full 2>&1', ...command], options))
+  const topics = () => ottla(['topics', '--list', '--json', '--bootstrap-server', `127.0.0.1:${port}`])
+  const answer = await eventually('it serves', 60_000, async () => {
+    const { status, stdout } = await topics()
+    return status === 0 ? stdout : undefined
+  })
+  expect(JSON.parse(answer)).toEqual({ topics: [] })
+  expect(running[0]!.running).toBe(true)
 })

@@ -71,6 +71,8 @@ async function dispatch(args: readonly string[], console: Console): Promise<numb
 
 /** Runs the command line of this process and leaves with its exit code. */
 export async function runProcess(): Promise<void> {
+  // What is printed may have nowhere to go, to a pipe whose reader has gone or a disk that is full: a broker serves on.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
   const environment = new Map<string, string>()
   for (const [name, value] of Object.entries(process.env)) if (value !== undefined) environment.set(name, value)
   const code = await run(process.argv.slice(2), {

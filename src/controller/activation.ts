@@ -18,11 +18,12 @@ const BOOTSTRAP_FILE = 'bootstrap.checkpoint'
 export function activationRecords(
   image: MetadataImage,
   inTransaction: boolean,
-  bootstrap: readonly MetadataRecord[],
+  readBootstrap: () => readonly MetadataRecord[],
   minInsyncReplicas: number,
 ): MetadataRecord[] {
   const abort = inTransaction ? [metadataRecord('AbortTransaction', { reason: 'Controller failover' })] : []
   if (image.features.has(METADATA_VERSION)) return abort
+  const bootstrap = readBootstrap()
   const records = [...bootstrap]
   if (levelIn(bootstrap, ELIGIBLE_LEADER_REPLICAS) > 0) {
     const minIsr = { name: 'min.insync.replicas', value: String(minInsyncReplicas) }

@@ -157,9 +157,15 @@ export class Controller {
   #activate(epoch: number): void {
     const { image, inTransaction } = this.#loader
     const { platform, config } = this.#options
-    const bootstrap = readBootstrap(platform, config.metadataLogDir)
     const minIsr = config.get('min.insync.replicas')
-    const first = activationRecords(image, inTransaction, bootstrap, minIsr)
+    let first: MetadataRecord[]
+    try {
+      first = activationRecords(image, inTransaction, () => readBootstrap(platform, config.metadataLogDir), minIsr)
+    } catch (error) {
+      if (!(error instanceof MetadataLogError)) throw error
+      this.#options.onBrokenLog?.(error.message)
+      return
+    }
     const activated = first.length === 0 ? Promise.resolve(0) : this.quorum.append(first)
     activated.then(
       () => {

@@ -25,8 +25,6 @@ export interface ParentEvents {
 /** Undefined for a process that is nobody's child. */
 export function nodeParent({ prepare, stop, gone }: ParentEvents): Parent | undefined {
   if (process.send === undefined) return undefined
-  // What is printed from then on has nowhere to go, which must not end the process before it has stopped in order.
-  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
   process.on('message', (message) => {
     if (message === PREPARE) prepare()
     if (message === STOP) stop()

@@ -30,6 +30,13 @@ export interface TestBroker {
  */
 export async function startTestBroker(options: TestBrokerOptions = {}): Promise<TestBroker> {
   const { overrides = {}, disk = new MemoryDisk(), logger = silentLogger } = options
+  const platform: Platform = { ...nodePlatform(), disk }
+  const server = await startServer(testBrokerConfig(overrides), platform, logger)
+  const { port } = server.listeners[0]!
+  return { server, disk, address: `127.0.0.1:${port}`, port }
+}
+
+export function testBrokerConfig(overrides: Readonly<Record<string, string>> = {}): BrokerConfig {
   const properties = new Map([
     ['process.roles', 'broker,controller'],
     ['node.id', '1'],
@@ -42,8 +49,5 @@ export async function startTestBroker(options: TestBrokerOptions = {}): Promise<
     ['group.initial.rebalance.delay.ms', '0'],
     ...Object.entries(overrides),
   ])
-  const platform: Platform = { ...nodePlatform(), disk }
-  const server = await startServer(new BrokerConfig(properties), platform, logger)
-  const { port } = server.listeners[0]!
-  return { server, disk, address: `127.0.0.1:${port}`, port }
+  return new BrokerConfig(properties)
 }

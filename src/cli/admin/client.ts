@@ -281,7 +281,7 @@ export class AdminClient {
 export class UnsupportedError extends CommandError {}
 
 /** A broker that the cluster told of does not answer: it may have died since, and what it did is done by another soon. */
-class UnreachableError extends CommandError {}
+export class UnreachableError extends CommandError {}
 
 function unsupported(api: Api): UnsupportedError {
   return new UnsupportedError(`the broker does not serve ${api.name} in a version that this command needs`)

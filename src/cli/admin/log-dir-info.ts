@@ -1,6 +1,6 @@
 import { apis } from '../../protocol/api-keys.ts'
 import { errors } from '../../protocol/errors.ts'
-import { type AdminClient, AdminError, check } from './client.ts'
+import { type AdminClient, AdminError, check, UnreachableError } from './client.ts'
 import type { TopicPartition } from './group-info.ts'
 import { byTopic } from './topic-info.ts'
 
@@ -29,7 +29,8 @@ export async function replicaDirectories(
     if (!brokers.has(broker)) continue
     const wanted = replicas.filter((replica) => replica.broker === broker)
     const topics = byTopic(wanted).map(([topic, partitions]) => ({ topic, partitions }))
-    const answer = await admin.broker(broker, apis.DescribeLogDirs, () => ({ topics }))
+    const answer = await admin.broker(broker, apis.DescribeLogDirs, () => ({ topics })).catch(ifUnreachable)
+    if (answer === undefined) continue
     check(answer.errorCode)
     for (const { errorCode, logDir, topics } of answer.results) {
       if (errorCode !== 0) continue
@@ -43,6 +44,11 @@ export async function replicaDirectories(
     }
   }
   return found
+}
+
+/** A broker that has died is told of as long as its session lasts. */
+function ifUnreachable(error: unknown): undefined {
+  if (!(error instanceof UnreachableError)) throw error
 }
 
 /**

@@ -54,6 +54,16 @@ test('a node more is formatted for the same cluster', () => {
   expect(owner(2)).toMatchObject({ clusterId: id, nodeId: 2 })
 })
 
+test('a node whose directory is lost is formatted for the same cluster, whichever it is', () => {
+  for (const lost of [1, 2]) {
+    platform = { ...nodePlatform(), disk: new MemoryDisk() }
+    const id = prepare(plan(2))
+    platform.disk.remove(`/c/node-${lost}/meta.properties`)
+    expect(prepare(plan(2))).toBe(id)
+    expect(owner(lost)).toMatchObject({ clusterId: id, nodeId: lost })
+  }
+})
+
 test('directories of another cluster, and some that nothing is known of, are left alone', () => {
   prepare(plan(3), 'mine')
   expect(() => prepare(plan(3), 'other')).toThrow('Expected other, but read mine')

@@ -36,13 +36,14 @@ export function prepareDirectories(
 ): string {
   const { disk, random } = platform
   const configs = plan.map(({ properties }) => nodeConfig(properties))
-  const formatted = readMetaProperties(disk, plan[0]!.directory)?.clusterId
+  const formatted = plan.find((node) => readMetaProperties(disk, node.directory)?.clusterId !== undefined)
   if (formatted !== undefined && !isKnown) {
     throw new StartupError(
-      `${plan[0]!.directory} is formatted, but ${plan[0]!.propertiesFile} is missing: it is not taken for a new cluster`,
+      `${formatted.directory} is formatted, but ${plan[0]!.propertiesFile} is missing: it is not taken for a new cluster`,
     )
   }
-  const id = clusterId ?? formatted ?? randomUuid(random)
+  const known = formatted && readMetaProperties(disk, formatted.directory)?.clusterId
+  const id = clusterId ?? known ?? randomUuid(random)
   for (const config of configs) loadDirectories(disk, config, id)
   const initialVoters = isKnown ? undefined : votersOf(plan, () => randomUuid(random))
   for (const [index, config] of configs.entries()) {

@@ -1,9 +1,11 @@
 import { afterEach, expect, it } from 'vitest'
 import { StartupError } from '../../config/startup-error.ts'
+import { formatDirectories } from '../../metadata/format/format.ts'
 import { MemoryDisk } from '../../platform/memory-disk.ts'
 import { NodeNetwork } from '../../platform/node-network.ts'
+import { nodePlatform } from '../../platform/node-platform.ts'
 import { apis } from '../../protocol/api-keys.ts'
-import { startTestBroker, type TestBroker } from '../test-broker.ts'
+import { startTestBroker, type TestBroker, testBrokerConfig } from '../test-broker.ts'
 import { WireClient } from '../wire-client.ts'
 
 let brokers: TestBroker[] = []
@@ -48,6 +50,22 @@ it('refuses a directory of another node', async () => {
   const before = first.disk.readFile('/data/meta.properties')
   await expect(startTestBroker({ disk: first.disk, overrides: { 'node.id': '2' } })).rejects.toThrow(StartupError)
   expect(first.disk.readFile('/data/meta.properties').equals(before)).toBe(true)
+})
+
+it('needs its bootstrap.checkpoint only where the cluster begins, and says so there if it is damaged', async () => {
+  const first = await start()
+  await first.server.stop()
+  first.disk.replaceFile('/data/bootstrap.checkpoint', Buffer.from('hi'))
+  await expectServing(await start({ disk: first.disk }))
+  const disk = new MemoryDisk()
+  const id = 'T8ieC9GbRMy7po1nB9IrzQ'
+  const initialVoters = [{ id: 1, host: '127.0.0.1', port: 1, directoryId: id }]
+  const options = { clusterId: id, ignoreFormatted: false, initialVoters }
+  formatDirectories({ ...nodePlatform(), disk }, testBrokerConfig(), options)
+  disk.replaceFile('/data/bootstrap.checkpoint', Buffer.from('hi'))
+  const failure = await startTestBroker({ disk }).catch((error: unknown) => error)
+  expect(failure).toBeInstanceOf(StartupError)
+  expect(String(failure)).toContain('bootstrap.checkpoint')
 })
 
 it('leaves its ports and its directory to the next one when it stops', async () => {
