@@ -28,6 +28,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   bug('forget-vote', 'a vote is not written down',
     'replication/raft/quorum.ts', 'votedId: voted?.id ?? -1,', 'votedId: -1,'),
   bug('unsynced-vote', 'a vote is written down, but not synced before it is told',
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: so it stands in the source
     'replication/raft/quorum-state.ts', 'disk.replaceFile(`${directory}/${FILE_NAME}`, Buffer.from(JSON.stringify(data)))',
     `const path = directory + '/' + FILE_NAME
   const file = disk.open(path + '.tmp', 'create')
