@@ -262,9 +262,11 @@ export class Quorum<R = unknown> {
   #run(): void {
     if (this.#isRunning || this.#closed) return
     this.#isRunning = true
-    const isDone = this.#carryOutAll()
-    this.#isRunning = false
+    const isDone = this.#tryAll()
     this.#timer?.cancel()
+    // What is due cannot be done, and so nothing that comes after it.
+    if (isDone === undefined) return
+    this.#isRunning = false
     if (!isDone) {
       this.#timer = this.#options.platform.time.after(SAVE_AGAIN_MS, () => this.#run())
       return
@@ -275,6 +277,19 @@ export class Quorum<R = unknown> {
       this.#raft.tick(this.#nowMs())
       this.#run()
     })
+  }
+
+  /** undefined where the log cannot be read, or cut off: only another start can tell what it has. */
+  #tryAll(): boolean | undefined {
+    try {
+      return this.#carryOutAll()
+    } catch (error) {
+      if (diskErrorCode(error) === undefined && !(error instanceof MetadataLogError)) throw error
+      const { onBroken } = this.#options
+      if (onBroken === undefined) throw error
+      onBroken(error instanceof MetadataLogError ? error.message : `it cannot be read: ${(error as Error).message}`)
+      return undefined
+    }
   }
 
   /** In order. Answers false where an epoch or a vote cannot be saved now: what is to follow that waits. */

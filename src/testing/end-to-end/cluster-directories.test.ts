@@ -175,12 +175,13 @@ test.each([
   ],
   ['the metadata log', `${FIRST}/__cluster_metadata-0`, 'The metadata log has failed'],
   ['all directories', '/', 'fail'],
-])('a broker stops that loses %s; the others go on', async (_, lost, why) => {
+  ['what it reads of the metadata log', `${FIRST}/__cluster_metadata-0`, 'cannot be read', 'read'],
+])('a broker stops that loses %s; the others go on', async (_, lost, why, only = '') => {
   await start()
   const partitions = await createSome(2)
   const node = cluster.node(VICTIM)
   const { server } = node.life!
-  node.disk.fault = (_, path) => (path.startsWith(lost) ? 'EIO' : undefined)
+  node.disk.fault = (operation, path) => (path.startsWith(lost) && operation.startsWith(only) ? 'EIO' : undefined)
   await cluster.until(() => !node.isUp)
   expect(server!.failure).toContain(why)
   for (const partition of partitions) {
