@@ -270,6 +270,18 @@ describe('the life of a broker (KIP-631)', () => {
     stuck.lifecycle.close()
   })
 
+  test('goes sooner when it has failed meanwhile', async () => {
+    const world = await registered()
+    const going = watched(world.lifecycle.shutDown(300_000))
+    await world.time.advance(20_000)
+    world.lifecycle.hurry(10_000)
+    await world.time.advance(9000)
+    expect(going.state).toBe('waits')
+    await world.time.advance(2000)
+    expect(going.state).toBe('done')
+    world.lifecycle.close()
+  })
+
   test('does not wait for controllers that have all gone', async () => {
     const world = await registered()
     const going = watched(world.lifecycle.shutDown(30_000))

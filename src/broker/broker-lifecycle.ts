@@ -77,6 +77,8 @@ export class BrokerLifecycle {
   #brokerEpoch: number
   #wantFence = true
   #wantShutDown = false
+  /** When a shutdown ends at the latest. */
+  #goByMs = Number.POSITIVE_INFINITY
   #mayGo: (() => void) | undefined
   /** When a controller answered for the last time, the time left out in which one had a heartbeat. */
   #heardMs = 0
@@ -171,19 +173,19 @@ export class BrokerLifecycle {
   async shutDown(timeoutMs: number): Promise<void> {
     this.#wantShutDown = true
     const { time, logger } = this.#options
-    const deadlineMs = time.monotonicMs() + timeoutMs
+    this.hurry(timeoutMs)
     this.#heardMs = time.monotonicMs()
     await new Promise<void>((resolve) => {
       let timer: Scheduled | undefined
       const watch = () => {
         const nowMs = time.monotonicMs()
         const leftMs = this.#sentMs === undefined ? this.#heardMs + LAST_WORD_MS - nowMs : RETRY_MS
-        const waitMs = Math.min(leftMs, deadlineMs - nowMs)
+        const waitMs = Math.min(leftMs, this.#goByMs - nowMs)
         if (waitMs > 0) {
           timer = time.after(waitMs, watch)
           return
         }
-        const why = nowMs < deadlineMs ? 'No controller answers' : 'The controller did not answer in time'
+        const why = nowMs < this.#goByMs ? 'No controller answers' : 'The controller did not answer in time'
         logger.warn(`${why}: what this broker leads is not moved away before it ends`)
         resolve()
       }
@@ -194,6 +196,11 @@ export class BrokerLifecycle {
       watch()
       this.#beat()
     })
+  }
+
+  /** A shutdown, also one that is under way, waits no longer than this from now on. */
+  hurry(timeoutMs: number): void {
+    this.#goByMs = Math.min(this.#goByMs, this.#options.time.monotonicMs() + timeoutMs)
   }
 
   close(): void {

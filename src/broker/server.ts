@@ -140,6 +140,8 @@ function failuresOf(node: Node) {
 function fail(node: Node, why: string): void {
   if (node.failure !== undefined) return
   node.failure = why
+  // It may be stopping already.
+  node.lifecycle?.hurry(FAILED_SHUTDOWN_MS)
   node.giveUp(why)
 }
 
