@@ -37,6 +37,16 @@ describe('assignDirectories (KIP-858)', () => {
     expect(after).toMatchObject({ leader: 2, leaderEpoch: 1, isr: [2, 3] })
   })
 
+  test.each([
+    ['eligible', { elr: [1], lastKnownElr: [2] }],
+    ['known to have led last', { elr: [], lastKnownElr: [1] }],
+  ])('a replica that is back, %s, leads where nobody does', (_which, state) => {
+    const directories = [LOST_DIRECTORY, directoryOf(2), directoryOf(3)]
+    const leaderless = { replicas: [1, 2, 3], isr: [], leader: -1, directories, ...state }
+    const { after } = assign(clusterOf({ ...twoDirectories, partitions: [leaderless] }), OTHER_DIRECTORY)
+    expect(after).toMatchObject({ leader: 1, isr: [1], elr: [], lastKnownElr: [] })
+  })
+
   test('what nobody knows is refused for itself', () => {
     const context = clusterOf({ ...twoDirectories, partitions: [{ replicas: [2, 3] }] })
     expect(assign(context, OTHER_DIRECTORY).error).toBe('NOT_LEADER_OR_FOLLOWER')

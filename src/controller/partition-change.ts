@@ -168,11 +168,13 @@ function choose(
   target: PartitionTarget,
 ): { leader: number; isUnclean: boolean } {
   const { brokers } = rules.head
-  const lives = target.isActive ?? ((id: number) => isActive(brokers.get(id)))
+  const { directory, isActive: lives = (id: number) => isActive(brokers.get(id)) } = target
   const isAcceptable = (id: number) => {
     const at = partition.replicas.indexOf(id)
     const broker = brokers.get(id)
-    return at >= 0 && broker !== undefined && lives(id) && isOnline(broker, partition.directories[at]!)
+    if (at < 0 || broker === undefined || !lives(id)) return false
+    // Nothing else happens to one that is back in a sound directory, and may be the only one that can lead.
+    return isOnline(broker, partition.directories[at]!) || (id === directory?.brokerId && isOnline(broker, directory.id))
   }
   const isClean = (id: number) => (isr.length === 0 ? elr : isr).includes(id) && isAcceptable(id)
   if (target.election === 'preferred' && isClean(replicas[0]!)) return { leader: replicas[0]!, isUnclean: false }
