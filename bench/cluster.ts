@@ -206,6 +206,8 @@ async function measureMany(kind: NodeKind, count: number): Promise<Figures> {
   note('idle, % CPU of a node', await idleCpu(cluster))
   note('stopped, ms', await elapsedMs(() => stopAll(cluster)))
   note('started, ms', await elapsedMs(() => start(cluster, cluster.nodes)))
+  // Whoever was there first leads everything: the one that is to be killed has to lead its part.
+  await cluster.admin.electPreferred()
   const { leader } = await cluster.admin.quorum()
   const victim = cluster.brokers.find(({ id }) => id !== leader)!
   await victim.kill()
