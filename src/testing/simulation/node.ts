@@ -115,8 +115,6 @@ export class SimulatedNode {
     const failure = this.diskFailure
     // Whoever looks on from outside sees what is there.
     if (failure === undefined || this.#world.current?.nodeId !== this.id) return undefined
-    // A node that cannot read its metadata log does not end yet, and has no part in its quorum for ever.
-    if (operation === 'read' && path.includes('__cluster_metadata-0')) return undefined
     if (!path.startsWith(failure.directory) || !failure.operations.includes(operation)) return undefined
     if (!this.#random.percent(failure.percent)) return undefined
     this.hasDiskFailed = true

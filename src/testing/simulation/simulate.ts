@@ -1,7 +1,5 @@
-import { diskErrorCode } from '../../platform/disk.ts'
 import { apis } from '../../protocol/api-keys.ts'
 import { errors } from '../../protocol/errors.ts'
-import { MetadataLogError } from '../../replication/raft/types.ts'
 import { ClassicMember } from './classic-group.ts'
 import { Client } from './client.ts'
 import { Cluster, loadHandlers } from './cluster.ts'
@@ -327,20 +325,12 @@ class Run {
 
 let running: World | undefined
 
-/** A node that cannot read or cut off its metadata log any more ends. */
-function isOfMetadataLog(error: unknown): boolean {
-  if (error instanceof MetadataLogError) return true
-  return error instanceof Error && diskErrorCode(error) !== undefined && error.message.includes('__cluster_metadata-0')
-}
-
 /**
  * Something was thrown where nobody catches it: in a process of its own it would have ended the broker. False where no run
  * is under way.
  */
 export function failRun(error: unknown): boolean {
-  const life = running?.current
-  if (life !== undefined && isOfMetadataLog(error)) running?.nodeFailed(life, error)
-  else running?.fail(`nobody has caught: ${error instanceof Error ? error.stack : String(error)}`)
+  running?.fail(`nobody has caught: ${error instanceof Error ? error.stack : String(error)}`)
   return running !== undefined
 }
 
