@@ -174,7 +174,9 @@ function choose(
     const broker = brokers.get(id)
     if (at < 0 || broker === undefined || !lives(id)) return false
     // Nothing else happens to one that is back in a sound directory, and may be the only one that can lead.
-    return isOnline(broker, partition.directories[at]!) || (id === directory?.brokerId && isOnline(broker, directory.id))
+    return (
+      isOnline(broker, partition.directories[at]!) || (id === directory?.brokerId && isOnline(broker, directory.id))
+    )
   }
   const isClean = (id: number) => (isr.length === 0 ? elr : isr).includes(id) && isAcceptable(id)
   if (target.election === 'preferred' && isClean(replicas[0]!)) return { leader: replicas[0]!, isUnclean: false }

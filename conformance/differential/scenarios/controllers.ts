@@ -312,16 +312,16 @@ export const controllerScenarios: readonly Scenario[] = [
       await set('/nowhere')
       await setAtController('*', 'what a controller cannot check')
       await set('*')
+      await untilIt(false)
       await look()
       await setAtController('*', 'what was checked before')
       await setAtController('', 'none')
-      await untilIt(false)
       await probe.send('CreateTopics', 6, create)
       const dirs = [{ path: probe.broker.dataDir, topics: [{ name, partitions: [0] }] }]
       await probe.send('AlterReplicaLogDirs', 2, { dirs })
       await set('')
-      await look()
       await untilIt(true)
+      await look()
       await probe.send('CreateTopics', 6, create)
     },
   },
