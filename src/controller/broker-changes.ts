@@ -50,7 +50,11 @@ export function recordsForUncleanShutdown(context: DecisionContext, brokerId: nu
 /** A broker leaves the cluster for good. */
 export function recordsForUnregistered(context: DecisionContext, brokerId: number): MetadataRecord[] {
   const { epoch } = brokerOf(context, brokerId)
-  return [...leave(context, brokerId), metadataRecord('UnregisterBroker', { brokerId, brokerEpoch: epoch })]
+  return [
+    ...leave(context, brokerId),
+    ...change(context, { leaves: brokerId }, ({ elr }) => elr.includes(brokerId)),
+    metadataRecord('UnregisterBroker', { brokerId, brokerEpoch: epoch }),
+  ]
 }
 
 /** Log directories of a broker have failed (KIP-858); those that it has not, or that are known to have, are passed over. */

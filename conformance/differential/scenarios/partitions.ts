@@ -372,6 +372,11 @@ export const partitionScenarios: readonly Scenario[] = [
       await brokers.look()
       await brokers.fence(D)
       await brokers.look()
+      for (const brokerId of [A, B, D]) {
+        await probe.send('UnregisterBroker', 0, { brokerId })
+        brokers.epochs.delete(brokerId)
+        await brokers.look()
+      }
       brokers.keepTopics()
     }),
   },
