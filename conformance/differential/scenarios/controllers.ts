@@ -91,6 +91,19 @@ async function shutDown(controller: Probe, version: number, brokerEpoch: number)
   await controller.send('BrokerHeartbeat', version, beat(brokerEpoch, { wantShutDown: true }), 'gone')
 }
 
+/** A broker that leads a topic of this name; `send` is its heartbeat. */
+async function leader(probe: Probe, version: number, name: string) {
+  const controller = probe.toController()
+  const brokerEpoch = await register(probe, name)
+  const send = (change: Body) => controller.send('BrokerHeartbeat', version, beat(brokerEpoch, change))
+  await send({})
+  const assignments = [{ partitionIndex: 0, brokerIds: [BROKER_ID] }]
+  const topic = { name, numPartitions: -1, replicationFactor: -1, assignments }
+  const created = await probe.quietly('CreateTopics', 7, { topics: [topic], timeoutMs: 10_000 })
+  probe.learn(created.topics[0].topicId, '<topic id>')
+  return { controller, brokerEpoch, send }
+}
+
 /** What brokers and controllers ask the controller for. */
 export const controllerScenarios: readonly Scenario[] = [
   {
@@ -175,14 +188,7 @@ export const controllerScenarios: readonly Scenario[] = [
     api: 'BrokerHeartbeat',
     listener: 'controller',
     run: async (probe, version, name) => {
-      const controller = probe.toController()
-      const brokerEpoch = await register(probe, name)
-      const send = (change: Body) => controller.send('BrokerHeartbeat', version, beat(brokerEpoch, change))
-      await send({})
-      const assignments = [{ partitionIndex: 0, brokerIds: [BROKER_ID] }]
-      const topic = { name, numPartitions: -1, replicationFactor: -1, assignments }
-      const created = await probe.quietly('CreateTopics', 7, { topics: [topic], timeoutMs: 10_000 })
-      probe.learn(created.topics[0].topicId, '<topic id>')
+      const { controller, brokerEpoch, send } = await leader(probe, version, name)
       const look = async (isLed: boolean) => {
         await untilLeader(probe, name, isLed)
         const topics = [{ name }]
@@ -211,14 +217,7 @@ export const controllerScenarios: readonly Scenario[] = [
     api: 'BrokerHeartbeat',
     listener: 'controller',
     run: async (probe, version, name) => {
-      const controller = probe.toController()
-      const brokerEpoch = await register(probe, name)
-      const send = (change: Body) => controller.send('BrokerHeartbeat', version, beat(brokerEpoch, change))
-      await send({})
-      const assignments = [{ partitionIndex: 0, brokerIds: [BROKER_ID] }]
-      const topic = { name, numPartitions: -1, replicationFactor: -1, assignments }
-      const created = await probe.quietly('CreateTopics', 7, { topics: [topic], timeoutMs: 10_000 })
-      probe.learn(created.topics[0].topicId, '<topic id>')
+      const { controller, brokerEpoch, send } = await leader(probe, version, name)
       await untilLeader(probe, name, true)
       const place = async (replicationFactor: number, note: string) => {
         const topics = [{ name: `${name}-more`, numPartitions: 10, replicationFactor }]

@@ -122,12 +122,18 @@ class Node {
   }
 }
 
+/** Three voters, one of which leads. */
+async function ledWorld(): Promise<World> {
+  const world = new World(3)
+  world.format(3)
+  await world.startAll()
+  await world.until(() => world.leader !== undefined)
+  return world
+}
+
 describe('a quorum of three', () => {
   it('elects a leader, and what it commits all have', async () => {
-    const world = new World(3)
-    world.format(3)
-    await world.startAll()
-    await world.until(() => world.leader !== undefined)
+    const world = await ledWorld()
     const { quorum } = world.leader!
     const offsets = Promise.all([quorum!.append(['a', 'b']), quorum!.append(['c']), quorum!.append(['d'])])
     await world.until(() => world.nodes.every(({ journal }) => journal.records.length === 4))
@@ -158,10 +164,7 @@ describe('a quorum of three', () => {
   })
 
   it('what a leader cannot commit it does not acknowledge', async () => {
-    const world = new World(3)
-    world.format(3)
-    await world.startAll()
-    await world.until(() => world.leader !== undefined)
+    const world = await ledWorld()
     const leader = world.leader!
     for (const { id } of world.nodes) {
       world.network.cut(`host-${id}`, `host-${leader.id}`)
@@ -238,10 +241,7 @@ describe('a quorum of three', () => {
   )
 
   it('a leader that cannot write gives way to one that can', async () => {
-    const world = new World(3)
-    world.format(3)
-    await world.startAll()
-    await world.until(() => world.leader !== undefined)
+    const world = await ledWorld()
     await world.time.advance(5000)
     const full = world.leader!
     full.disk.fault = (operation, path) => (operation === 'write' && path === LOG ? 'ENOSPC' : undefined)
@@ -285,10 +285,7 @@ describe('a quorum of three', () => {
   })
 
   it('nodes that are closed keep no connections', async () => {
-    const world = new World(3)
-    world.format(3)
-    await world.startAll()
-    await world.until(() => world.leader !== undefined)
+    const world = await ledWorld()
     await world.time.advance(1000)
     const closing = Promise.all(world.nodes.map(({ quorum }) => quorum!.close()))
     await world.time.advance(5000)
@@ -302,10 +299,7 @@ describe('a quorum of three', () => {
   })
 
   it('a follower whose disk is so full that it cannot even note an epoch lives on', async () => {
-    const world = new World(3)
-    world.format(3)
-    await world.startAll()
-    await world.until(() => world.leader !== undefined)
+    const world = await ledWorld()
     await world.time.advance(5000)
     const before = world.leader!
     const full = world.nodes.find(({ id }) => id !== before.id)!
@@ -360,10 +354,7 @@ describe('a quorum of three', () => {
   })
 
   it('a voter that has another disk follows, and gives no vote that was of the old one (KIP-853)', async () => {
-    const world = new World(3)
-    world.format(3)
-    await world.startAll()
-    await world.until(() => world.leader !== undefined)
+    const world = await ledWorld()
     const leader = world.leader!
     const [replaced, other] = world.nodes.filter((node) => node !== leader)
     replaced!.crash()
@@ -384,10 +375,7 @@ describe('a quorum of three', () => {
   })
 
   it('a leader that stops hands over at once', async () => {
-    const world = new World(3)
-    world.format(3)
-    await world.startAll()
-    await world.until(() => world.leader !== undefined)
+    const world = await ledWorld()
     await world.time.advance(5000)
     const before = world.leader!
     const beganMs = world.time.nowMs()
@@ -399,10 +387,7 @@ describe('a quorum of three', () => {
   })
 
   it('a leader that hands over ends no sooner than the others know, also where no connection to them is left', async () => {
-    const world = new World(3)
-    world.format(3)
-    await world.startAll()
-    await world.until(() => world.leader !== undefined)
+    const world = await ledWorld()
     await world.time.advance(5000)
     const before = world.leader!
     const beganMs = world.time.nowMs()
@@ -420,10 +405,7 @@ describe('a quorum of three', () => {
   })
 
   it('nobody who leads, or is alone, or has nobody to tell, is waited for longer than that', async () => {
-    const world = new World(3)
-    world.format(3)
-    await world.startAll()
-    await world.until(() => world.leader !== undefined)
+    const world = await ledWorld()
     const before = world.leader!
     const [follower] = world.nodes.filter((node) => node !== before)
     await follower!.quorum!.handOver(1000)
