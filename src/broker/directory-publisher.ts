@@ -1,4 +1,4 @@
-import { isOnline } from '../controller/directories.ts'
+import { isOnline, LOST_DIRECTORY } from '../controller/directories.ts'
 import type { LogManager } from '../log/log-manager.ts'
 import type { MetadataImage } from '../metadata/image.ts'
 import type { MetadataDelta, MetadataPublisher } from '../metadata/types.ts'
@@ -25,9 +25,6 @@ interface Assignment {
   readonly partition: number
   readonly directoryId: string
 }
-
-/** Of a replica that cannot be used although its directory can, as far as anybody knows. */
-const LOST_DIRECTORY = 'AAAAAAAAAAAAAAAAAAAAAg'
 
 /** How soon it is told again what was refused. */
 const RETRY_MS = 1000

@@ -6,7 +6,7 @@ const MIGRATING_DIRECTORY = 'AAAAAAAAAAAAAAAAAAAAAA'
 /** Of a replica that its broker has not placed yet. */
 const UNASSIGNED_DIRECTORY = 'AAAAAAAAAAAAAAAAAAAAAQ'
 /** Of a replica that lies in one of several that failed. */
-const LOST_DIRECTORY = 'AAAAAAAAAAAAAAAAAAAAAg'
+export const LOST_DIRECTORY = 'AAAAAAAAAAAAAAAAAAAAAg'
 
 /** Whether a replica in the directory `id` of this broker can be read, as far as is known. */
 export function isOnline(broker: BrokerImage, id: string): boolean {

@@ -5,11 +5,20 @@ import { FollowerProgress } from './follower-progress.ts'
 import type { IsrAnswer, IsrChange, IsrChanges } from './isr-changes.ts'
 import type { PartitionState } from './partition.ts'
 
+interface KnownBroker {
+  readonly epoch: number
+  readonly fenced: boolean
+  readonly inControlledShutdown: boolean
+}
+
 /** What a leader knows of other brokers: the metadata's word. */
 export interface KnownBrokers {
-  get(
-    brokerId: number,
-  ): { readonly epoch: number; readonly fenced: boolean; readonly inControlledShutdown: boolean } | undefined
+  get(brokerId: number): KnownBroker | undefined
+}
+
+/** Whether who fetches in `brokerEpoch` (-1: it does not say) is an earlier life of the broker (KIP-903). */
+export function isOfEarlierLife(broker: KnownBroker | undefined, brokerEpoch: number): boolean {
+  return brokerEpoch !== -1 && broker !== undefined && !broker.fenced && broker.epoch > brokerEpoch
 }
 
 /** What leading partitions takes besides the partition. */
@@ -156,8 +165,7 @@ export class LeaderState {
    * an earlier life of the broker (KIP-903).
    */
   fetched(follower: FollowerProgress, { brokerEpoch, offset, logStartOffset }: FollowerFetch): KafkaError | undefined {
-    const broker = this.#leadership.brokers.get(follower.brokerId)
-    if (brokerEpoch !== -1 && broker !== undefined && !broker.fenced && broker.epoch > brokerEpoch) {
+    if (isOfEarlierLife(this.#leadership.brokers.get(follower.brokerId), brokerEpoch)) {
       return errors.NOT_LEADER_OR_FOLLOWER
     }
     const nowMs = this.#leadership.time.monotonicMs()

@@ -44,7 +44,7 @@ export class PartitionWaits {
     for (const observer of this.#observers) observer.changed(isNews)
   }
 
-  /** `sizeBytes` that end at `endOffset` are in the log, where nobody but this replica has to have them. */
+  /** `sizeBytes` are in the log, where nobody but this replica has to have them. */
   appendedAndCommitted(sizeBytes: number): void {
     this.changed(true)
     for (const [wait, index] of this.#followers) wait.grew(index, sizeBytes)

@@ -3,6 +3,7 @@ import { errors, type KafkaError } from '../../protocol/errors.ts'
 import { FetchRequest, FetchResponse, type FetchResponseInput } from '../../protocol/messages/fetch.ts'
 import type { MessageOf } from '../../protocol/schema.ts'
 import type { FetchParams, FetchResult, FetchSpec } from '../../replication/fetch-reader.ts'
+import { isOfEarlierLife } from '../../replication/leader-state.ts'
 import type { SessionChanges } from '../../replication/session-changes.ts'
 import {
   type FetchSession,
@@ -109,8 +110,7 @@ function changesOf(
   { image, replicas }: Services,
 ): SessionChanges<SessionPartition> | undefined {
   if (session?.isPrivileged !== true || replicaId < 0) return undefined
-  const broker = image.brokers.get(replicaId)
-  if (broker !== undefined && !broker.fenced && replicaEpoch !== -1 && broker.epoch > replicaEpoch) return undefined
+  if (isOfEarlierLife(image.brokers.get(replicaId), replicaEpoch)) return undefined
   return session.changesFor(replicas, replicaId, replicaEpoch)
 }
 
@@ -308,9 +308,9 @@ function respond(
   services: Services,
 ): FetchResponseInput {
   // Brokers know where the others are.
-  const nodeEndpoints = replicaIdOf(request, context.apiVersion) >= 0 ? undefined : hints?.nodeEndpoints
-  const { session } = fetch
   const isFollower = replicaIdOf(request, context.apiVersion) >= 0
+  const nodeEndpoints = isFollower ? undefined : hints?.nodeEndpoints
+  const { session } = fetch
   if (isFollower) recordReplicated(answers, services.replicationQuotas.leader)
   if (!isFollower && services.quotas.mustPauseFetch(context, responseBytes(answers))) {
     return pauseFirst(fetch)

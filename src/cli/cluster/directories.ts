@@ -36,14 +36,16 @@ export function prepareDirectories(
 ): string {
   const { disk, random } = platform
   const configs = plan.map(({ properties }) => nodeConfig(properties))
-  const formatted = plan.find((node) => readMetaProperties(disk, node.directory)?.clusterId !== undefined)
+  const [formatted] = plan.flatMap(({ directory }) => {
+    const clusterId = readMetaProperties(disk, directory)?.clusterId
+    return clusterId === undefined ? [] : [{ directory, clusterId }]
+  })
   if (formatted !== undefined && !isKnown) {
     throw new StartupError(
       `${formatted.directory} is formatted, but ${plan[0]!.propertiesFile} is missing: it is not taken for a new cluster`,
     )
   }
-  const known = formatted && readMetaProperties(disk, formatted.directory)?.clusterId
-  const id = clusterId ?? known ?? randomUuid(random)
+  const id = clusterId ?? formatted?.clusterId ?? randomUuid(random)
   for (const config of configs) loadDirectories(disk, config, id)
   const initialVoters = isKnown ? undefined : votersOf(plan, () => randomUuid(random))
   for (const [index, config] of configs.entries()) {

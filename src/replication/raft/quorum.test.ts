@@ -131,6 +131,18 @@ async function ledWorld(): Promise<World> {
   return world
 }
 
+/** The leader has 20 records, and snapshots of most of them. */
+async function appendAndSnapshot(world: World): Promise<Node> {
+  const leader = world.leader!
+  for (let i = 0; i < 20; i++) {
+    const appended = leader.quorum!.append([`record ${i}`])
+    await world.until(() => leader.journal.records.length === i + 1)
+    await appended
+    if (i % 5 === 0) await leader.quorum!.snapshot()
+  }
+  return leader
+}
+
 describe('a quorum of three', () => {
   it('elects a leader, and what it commits all have', async () => {
     const world = await ledWorld()
@@ -192,13 +204,7 @@ describe('a quorum of three', () => {
     world.format(3)
     for (const node of world.nodes.slice(0, 2)) await node.start()
     await world.until(() => world.leader !== undefined)
-    const leader = world.leader!
-    for (let i = 0; i < 20; i++) {
-      const appended = leader.quorum!.append([`record ${i}`])
-      await world.until(() => leader.journal.records.length === i + 1)
-      await appended
-      if (i % 5 === 0) await leader.quorum!.snapshot()
-    }
+    const leader = await appendAndSnapshot(world)
     expect(leader.quorum!.logStartOffset).toBeGreaterThan(0)
     for (const node of world.nodes.slice(2)) await node.start()
     await world.until(() => world.nodes.every(({ journal }) => journal.records.length === 20))
@@ -219,13 +225,7 @@ describe('a quorum of three', () => {
       world.format(3)
       for (const node of world.nodes.slice(0, 3)) await node.start()
       await world.until(() => world.leader !== undefined)
-      const leader = world.leader!
-      for (let i = 0; i < 20; i++) {
-        const appended = leader.quorum!.append([`record ${i}`])
-        await world.until(() => leader.journal.records.length === i + 1)
-        await appended
-        if (i % 5 === 0) await leader.quorum!.snapshot()
-      }
+      await appendAndSnapshot(world)
       const full = world.nodes[3]!
       full.disk.fault = (now, path) => (now === operation && path.endsWith('.part') ? 'ENOSPC' : undefined)
       await full.start()

@@ -228,19 +228,17 @@ class Run {
     if (groupMembers === 0) return
     this.#committer = new Committer(this.#client('committer'), 'offsets', topics[0]!.name)
     this.#background(this.#committer.run())
-    const group = new GroupView('consumers', topics[0]!)
-    this.#groups.push(group)
-    for (let index = 1; index <= groupMembers; index++) {
-      const member = new GroupMember(this.#client(`member-${index}`), group)
-      group.members.push(member)
-      this.#background(member.run())
-    }
-    const classic = new GroupView('classic', topics[0]!)
-    this.#groups.push(classic)
-    for (let index = 1; index <= groupMembers; index++) {
-      const member = new ClassicMember(this.#client(`classic-${index}`), classic)
-      classic.members.push(member)
-      this.#background(member.run())
+    for (const [name, prefix, Member] of [
+      ['consumers', 'member', GroupMember],
+      ['classic', 'classic', ClassicMember],
+    ] as const) {
+      const group = new GroupView(name, topics[0]!)
+      this.#groups.push(group)
+      for (let index = 1; index <= groupMembers; index++) {
+        const member = new Member(this.#client(`${prefix}-${index}`), group)
+        group.members.push(member)
+        this.#background(member.run())
+      }
     }
   }
 
