@@ -61,9 +61,11 @@ const scenarios: readonly Scenario[] = [
   ...frameScenariosOf(compared),
 ]
 
-/** What the oracle needs to start with little memory, for both; and what keeps the scenarios short. */
+/** What the oracle needs to start with little memory, for both; no elections of their own; and what keeps the scenarios short. */
 const overrides = {
   'log.cleaner.dedupe.buffer.size': '4194304',
+  'auto.leader.rebalance.enable': 'false',
+  'unclean.leader.election.interval.ms': '3600000',
   'group.min.session.timeout.ms': '100',
   'group.max.size': '4',
   'group.consumer.max.size': '4',

@@ -51,7 +51,7 @@ import { BrokerSessions } from './sessions.ts'
 import { unregisterRecords } from './unregister-broker.ts'
 import { updateFeatures } from './update-features.ts'
 
-/** Of one that has lost its connection: by then a broker that lives has sent its next heartbeat by another. */
+/** Of one whose connection is lost: by then a broker that lives has sent its next heartbeat by another. */
 const MISSED_HEARTBEATS = 1.5
 
 export interface ControllerOptions {
@@ -187,19 +187,29 @@ export class Controller {
     this.#tasks.stop()
   }
 
-  /** Nobody knows when the controller before has last heard of whom: everybody gets a full session. */
+  /**
+   * Nobody knows when the controller before has last heard of whom: everybody gets a full session. Not so the broker of a
+   * process that is gone, as the one that led before often is: only as long as one that has lost its connection.
+   */
   #startSessions(): void {
     const { config, platform } = this.#options
     const timeoutMs = config.get('broker.session.timeout.ms')
     const sessions = new BrokerSessions(timeoutMs, this.image.offset)
     const nowMs = platform.time.monotonicMs()
-    for (const { id, epoch, fenced } of this.#head!.brokers.values()) if (!fenced) sessions.heard(id, epoch, nowMs)
+    const goneMs = nowMs - Math.max(0, timeoutMs - this.#graceMs)
+    for (const { id, epoch, fenced } of this.#head!.brokers.values()) {
+      if (!fenced) sessions.heard(id, epoch, this.quorum.isRefusedBy(id) ? goneMs : nowMs)
+    }
     this.#sessions = sessions
     const periodMs = Math.max(1, timeoutMs / SESSION_CHECKS)
     this.#tasks.start(periodMs, (lateMs) => {
       if (lateMs > timeoutMs / EXCUSED_PART) sessions.excuse(lateMs, platform.time.monotonicMs())
       return this.#inBackground(this.#decide(fenceStaleBroker), false)
     })
+  }
+
+  get #graceMs(): number {
+    return MISSED_HEARTBEATS * this.#options.config.get('broker.heartbeat.interval.ms')
   }
 
   #startElections(): void {
@@ -333,9 +343,8 @@ export class Controller {
 
   /** A connection by which heartbeats of a broker came has ended. */
   heartbeatsEnded(brokerId: number, connectionId: number): void {
-    const { config, platform } = this.#options
-    const graceMs = MISSED_HEARTBEATS * config.get('broker.heartbeat.interval.ms')
-    this.#sessions?.disconnected(brokerId, connectionId, platform.time.monotonicMs(), graceMs)
+    const nowMs = this.#options.platform.time.monotonicMs()
+    this.#sessions?.disconnected(brokerId, connectionId, nowMs, this.#graceMs)
   }
 
   registerController(request: ControllerRegistrationRequest): Promise<void> {

@@ -69,6 +69,14 @@ class Controllers {
     controller.abandon()
   }
 
+  /** Nothing comes from it or gets to it until the network is whole again. */
+  cutOff(id: number): void {
+    for (const other of IDS) {
+      this.network.cut(`host-${id}`, `host-${other}`)
+      this.network.cut(`host-${other}`, `host-${id}`)
+    }
+  }
+
   /** The one that decides, of the latest epoch where there are two that mean to. */
   get active(): Controller | undefined {
     const active = [...this.all.values()].filter(({ isActive }) => isActive)
@@ -148,15 +156,37 @@ describe('when the active controller is lost', () => {
     expect(stale).toMatchObject({ error: 'DUPLICATE_BROKER_REGISTRATION' })
   })
 
+  it('a broker of the same process is gone with it, and gets no full session', async () => {
+    const world = await started()
+    const lost = world.idOf(world.active!)
+    for (const id of IDS) await world.join(id)
+    world.crash(lost)
+    await world.until(() => world.active !== undefined)
+    const next = world.active!
+    const sinceMs = world.time.monotonicMs()
+    await world.until(() => livingIn(next).length < 3)
+    expect(livingIn(next)).toEqual(IDS.filter((id) => id !== lost))
+    expect(world.time.monotonicMs() - sinceMs).toBeLessThan(SESSION_MS / 2)
+  })
+
+  it('a broker of a process that is only silent gets one', async () => {
+    const world = await started()
+    const lost = world.idOf(world.active!)
+    for (const id of IDS) await world.join(id)
+    const before = world.active!
+    world.cutOff(lost)
+    await world.until(() => world.active !== undefined && world.active !== before)
+    const next = world.active!
+    const sinceMs = world.time.monotonicMs()
+    await world.until(() => livingIn(next).length < 3)
+    expect(world.time.monotonicMs() - sinceMs).toBeGreaterThan(SESSION_MS - 10)
+  })
+
   it('what it could not commit was not decided', async () => {
     const world = await started()
     const epoch = await world.join(11)
     const cutOff = world.active!
-    const id = world.idOf(cutOff)
-    for (const other of IDS) {
-      world.network.cut(`host-${id}`, `host-${other}`)
-      world.network.cut(`host-${other}`, `host-${id}`)
-    }
+    world.cutOff(world.idOf(cutOff))
     const fence = { currentMetadataOffset: cutOff.image.offset, wantFence: true }
     const undecided = cutOff.brokerHeartbeat(heartbeatOf(11, epoch, fence))
     const outcome = world.outcome(undecided)

@@ -43,8 +43,7 @@ class Brokers {
   static async join(probe: Probe, name: string): Promise<Brokers> {
     const brokers = new Brokers(probe, name)
     for (const brokerId of [A, B, C, D]) {
-      const errorCode = await brokers.#register(brokerId, newest('BrokerRegistration'), name)
-      if (errorCode !== 0) throw new Error(`registration of ${brokerId}: error ${errorCode}`)
+      await brokers.#untilRegistered(brokerId, newest('BrokerRegistration'), name)
     }
     await brokers.beat()
     return brokers
@@ -62,6 +61,19 @@ class Brokers {
     return answer.errorCode
   }
 
+  /** Where a broker of this id was alive a moment ago, as after a story that failed, its session has to be over first. */
+  async #untilRegistered(brokerId: number, version: number, life: string, previousEpoch?: number): Promise<void> {
+    for (let attempt = 0; attempt < 1500; attempt++) {
+      await this.beat()
+      const errorCode = await this.#register(brokerId, version, life, previousEpoch)
+      if (errorCode === 0) return
+      if (errorCode !== DUPLICATE_BROKER_REGISTRATION)
+        throw new Error(`registration of ${brokerId}: error ${errorCode}`)
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+    throw new Error(`broker ${brokerId} is never taken for dead`)
+  }
+
   /** Nothing is heard of these any more, until they are registered again. */
   silence(...ids: readonly number[]): void {
     for (const id of ids) this.#silent.add(id)
@@ -70,19 +82,9 @@ class Brokers {
   /** A silent broker is started again when its session is over, and stays fenced. */
   async restart(brokerId: number, version: number, isClean: boolean): Promise<void> {
     const previousEpoch = isClean ? this.epochs.get(brokerId) : -1
-    for (let attempt = 0; attempt < 1500; attempt++) {
-      await this.beat()
-      const errorCode = await this.#register(brokerId, version, `${this.#name} again`, previousEpoch)
-      if (errorCode === 0) {
-        this.#fenced.add(brokerId)
-        this.#silent.delete(brokerId)
-        return
-      }
-      if (errorCode !== DUPLICATE_BROKER_REGISTRATION)
-        throw new Error(`registration of ${brokerId}: error ${errorCode}`)
-      await new Promise((resolve) => setTimeout(resolve, 50))
-    }
-    throw new Error(`broker ${brokerId} is never taken for dead`)
+    await this.#untilRegistered(brokerId, version, `${this.#name} again`, previousEpoch)
+    this.#fenced.add(brokerId)
+    this.#silent.delete(brokerId)
   }
 
   directory(brokerId: number, index: number): string {

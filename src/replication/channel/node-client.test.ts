@@ -146,6 +146,22 @@ describe('a connection to another node', () => {
     expect(client.pendingRequests).toBe(0)
   })
 
+  test('nobody listens there: known from the last try to connect', async () => {
+    const { time, network, ask, client, peer } = await world()
+    const isRefused = async () => {
+      ask()
+      await time.advance(10)
+      return client.isRefused
+    }
+    expect(await isRefused()).toBe(false)
+    network.crash('peer')
+    await time.advance(10)
+    expect(client.isRefused).toBe(false)
+    expect(await isRefused()).toBe(true)
+    await network.of('peer').listen({ host: 'peer', port: 9092 }, peer.accept)
+    expect(await isRefused()).toBe(false)
+  })
+
   test.each([
     ['a frame that is too large', Buffer.from([0x7f, 0, 0, 0])],
     ['an answer to something else', Buffer.from([0, 0, 0, 5, 0, 0, 0, 99, 0])],

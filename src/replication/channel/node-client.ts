@@ -66,6 +66,7 @@ export class NodeClient {
   #waiting: Pending[] = []
   #sent: Pending[] = []
   #isClosed = false
+  #isRefused = false
 
   constructor(options: NodeClientOptions) {
     this.#options = options
@@ -75,6 +76,11 @@ export class NodeClient {
   /** Requests without an answer. */
   get pendingRequests(): number {
     return this.#waiting.length + this.#sent.length
+  }
+
+  /** Whether the last try to connect was refused: the host answers, and no process listens there. */
+  get isRefused(): boolean {
+    return this.#isRefused
   }
 
   /**
@@ -113,9 +119,14 @@ export class NodeClient {
         data: (chunk) => this.#take(connection, chunk),
         room: () => decoder.room(),
         drained() {},
-        connected: () => this.#askVersions(FIRST_VERSION),
+        connected: () => {
+          this.#isRefused = false
+          this.#askVersions(FIRST_VERSION)
+        },
         closed: (error) => {
-          if (connection === this.#connection) this.#disconnect('disconnected', error?.message ?? 'was closed')
+          if (connection !== this.#connection) return
+          this.#isRefused = (error as NodeJS.ErrnoException | undefined)?.code === 'ECONNREFUSED'
+          this.#disconnect('disconnected', error?.message ?? 'was closed')
         },
       },
     )

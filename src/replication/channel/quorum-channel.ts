@@ -63,6 +63,11 @@ export class QuorumChannel {
     }
   }
 
+  /** Whether nobody listens where the peer should be, as the last try to connect has shown. */
+  isRefusedBy({ host, port }: Peer): boolean {
+    return this.#clients.get(`${host}:${port}`)?.isRefused ?? false
+  }
+
   async #ask({ host, port }: Peer, request: RaftRequest): Promise<RaftResponse | undefined> {
     const api = apiOf[request.type]
     const { encode } = requestFormats[request.type] as unknown as AnyFormat

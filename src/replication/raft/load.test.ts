@@ -17,7 +17,7 @@ const MANY_SEGMENTS = 300
 function open(disk: MemoryDisk, segmentBytes: number) {
   const platform = { disk, time: new VirtualTime() } as unknown as Platform
   const node = { platform, nodeId: 1, directoryId: 'AAAAAAAAAAAAAAAAAAAAAQ', endpoints: [], segmentBytes }
-  const channel = { send: async () => undefined, close() {} }
+  const channel = { send: async () => undefined, isRefusedBy: () => false, close() {} }
   const bootstrapPeers = [{ id: -2, host: 'elsewhere', port: 1 }]
   const options = { ...QUORUM_DEFAULTS, ...node, channel, bootstrapPeers, staticVoters: new VoterSet([]) }
   const { log: files, store: snapshots, state: log } = loadLog(options)

@@ -33,7 +33,7 @@ class World {
       platform,
       nodeId: 1,
       directoryId: DIRECTORY_ID,
-      channel: { send: async () => undefined, close() {} },
+      channel: { send: async () => undefined, isRefusedBy: () => false, close() {} },
       endpoints: [ENDPOINT],
       bootstrapPeers: [],
       staticVoters: FIXED,

@@ -7,6 +7,8 @@ import type { VoterSet } from './core/voters.ts'
 export interface RaftChannel {
   /** undefined where no answer came. Never rejects. */
   send(peer: Peer, request: RaftRequest): Promise<RaftResponse | undefined>
+  /** Whether the last try to reach the peer has shown that no process of it is there. */
+  isRefusedBy(peer: Peer): boolean
   /** Nothing more is brought; connections end when what is under way is answered, or given up. */
   close(): void
 }

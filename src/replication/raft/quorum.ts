@@ -197,6 +197,13 @@ export class Quorum<R = unknown> {
     return this.#raft.history.voters
   }
 
+  /** Whether this node's last try to reach a voter has shown that its process is not there. */
+  isRefusedBy(voterId: number): boolean {
+    const { channel, listenerName } = this.#options
+    const peer = this.voters.peer(voterId, listenerName)
+    return peer !== undefined && channel.isRefusedBy(peer)
+  }
+
   get latestSnapshot(): SnapshotId | undefined {
     return this.#store.latest
   }
