@@ -187,6 +187,18 @@ const admin: Scenario[] = [
       await ask()
       await ask(marker({ topics: [{ name: `${name}-missing`, partitionIndexes: [0] }] }))
       await ask(marker({ topics: [{ name, partitionIndexes: [0, 9] }], producerEpoch: -1 }))
+      await ask(
+        marker({ producerId: 5_000_002 }),
+        marker({ topics: [{ name, partitionIndexes: [0, 9] }], producerId: -1 }),
+      )
+      await ask(
+        marker({ topics: [{ name: '__consumer_offsets', partitionIndexes: [0] }], producerId: -1 }),
+        marker({ producerId: 5_000_003 }),
+      )
+      await look(probe, topic)
+      await ask(marker({ producerEpoch: -2 }))
+      await ask(marker({ producerId: -2 }))
+      await look(probe, topic)
       if (version >= 2) await ask(marker({ transactionVersion: 2 }))
       await ask(marker({ coordinatorEpoch: 4 }))
       await look(probe, topic)

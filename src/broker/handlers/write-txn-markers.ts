@@ -1,6 +1,8 @@
+import { GROUP_TOPIC } from '../../coordinator/group-coordinator.ts'
+import { NO_EPOCH, NO_PRODUCER_ID } from '../../coordinator/transactions/transaction.ts'
 import { errors } from '../../protocol/errors.ts'
 import { WriteTxnMarkersRequest, WriteTxnMarkersResponse } from '../../protocol/messages/write-txn-markers.ts'
-import { defineHandler, type Services } from '../types.ts'
+import { defineHandler } from '../types.ts'
 
 type Marker = WriteTxnMarkersRequest['markers'][number]
 
@@ -12,13 +14,17 @@ export const handler = defineHandler({
   request: WriteTxnMarkersRequest,
   response: WriteTxnMarkersResponse,
   async handle({ markers }, _, services) {
-    if (markers.some((marker) => isNonsense(marker, services)))
-      return refuseAll(markers, errors.UNKNOWN_SERVER_ERROR.code)
     const outcome: Outcome = new Map()
     const writes: Promise<void>[] = []
     for (const { topics, transactionResult: isCommit, ...marker } of markers) {
       for (const { name, partitionIndexes } of topics) {
         for (const partition of partitionIndexes) {
+          if (isNonsense(marker) && services.replicas.get(name, partition) !== undefined) {
+            // Apache Kafka finds out when it makes a batch of it, and gives the request up; what came before is written.
+            if (name !== GROUP_TOPIC) return refuseAll(markers, errors.UNKNOWN_SERVER_ERROR.code)
+            note(outcome, marker.producerId, name, partition, errors.UNKNOWN_SERVER_ERROR.code)
+            continue
+          }
           const written = services.markers.write(name, partition, { ...marker, isCommit })
           writes.push(written.then((error) => note(outcome, marker.producerId, name, partition, error.code)))
         }
@@ -30,10 +36,9 @@ export const handler = defineHandler({
   failed: ({ markers }, errorCode) => refuseAll(markers, errorCode),
 })
 
-/** Apache Kafka finds out when it makes a batch of it, and gives up the whole request. */
-function isNonsense({ producerId, producerEpoch, topics }: Marker, { replicas }: Services): boolean {
-  if (producerId >= 0 && producerEpoch >= 0) return false
-  return topics.some(({ name, partitionIndexes }) => partitionIndexes.some((index) => replicas.get(name, index)))
+/** No other number is: what is below these is written, or refused by what is known of the producer. */
+function isNonsense({ producerId, producerEpoch }: Pick<Marker, 'producerId' | 'producerEpoch'>): boolean {
+  return producerId === NO_PRODUCER_ID || producerEpoch === NO_EPOCH
 }
 
 function refuseAll(markers: readonly Marker[], errorCode: number) {
