@@ -176,9 +176,12 @@ export class Faults {
     node.pace.maxSyncMs = 4
   }
 
-  /** For a while; whoever has given up a part of the disk needs a new start then. */
+  /**
+   * For a while; whoever has given up a part of the disk needs a new start then, and is not trusted to have everything: as
+   * with an ending, not while another lacks what its power took.
+   */
   async #failDisk(node: SimulatedNode): Promise<void> {
-    if (node.isDiskFailing) return
+    if (node.isDiskFailing || !this.#mayEnd(node)) return
     const { trace } = this.#world
     const random = this.#random
     if (random.percent(30)) {
