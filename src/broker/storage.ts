@@ -6,6 +6,7 @@ import { LogManager, type LogManagerOptions } from '../log/log-manager.ts'
 import type { ReadBuffers } from '../log/read-buffers.ts'
 import { TailBudget } from '../log/tail-cache.ts'
 import { type DirectoryFailures, type LoadedDirectories, openDirectories } from '../metadata/format/format.ts'
+import { takeDirectory } from '../metadata/format/take-directory.ts'
 import { type DirectoryLock, diskErrorCode } from '../platform/disk.ts'
 import type { Logger } from '../platform/logger.ts'
 import type { Platform } from '../platform/platform.ts'
@@ -50,7 +51,7 @@ export function openStorage(
   const unusable: DirectoryFailures = new Map()
   try {
     for (const directory of config.allDirs) {
-      const lock = lockDirectory(platform, config, directory, unusable)
+      const lock = lockDirectory(platform, config, directory, locks.keys(), unusable)
       if (lock !== undefined) locks.set(directory, lock)
     }
     const loaded = openDirectories(platform, config, undefined, unusable)
@@ -76,19 +77,16 @@ function lockDirectory(
   { disk }: Platform,
   { metadataLogDir }: BrokerConfig,
   directory: string,
+  taken: Iterable<string>,
   unusable: DirectoryFailures,
 ): DirectoryLock | undefined {
-  let lock: DirectoryLock | undefined
   try {
-    disk.makeDirectory(directory)
-    lock = disk.lockDirectory(directory)
+    return takeDirectory(disk, directory, taken)
   } catch (error) {
     if (diskErrorCode(error) === undefined || directory === metadataLogDir) throw error
     unusable.set(directory, (error as Error).message)
     return undefined
   }
-  if (lock === undefined) throw new StartupError(`${directory} is in use by another process`)
-  return lock
 }
 
 function asStartupError(error: unknown): unknown {

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -171,6 +171,24 @@ test('CLUSTER_ID is the id of a new cluster, and leaves the directory unlocked f
   const lock = platform.disk.lockDirectory(data)
   expect(lock).toBeDefined()
   lock?.release()
+})
+
+test.each([
+  ['another spelling', '/../data/', {}],
+  ['a link', '-link', {}],
+  ['another spelling, as a new node of a cluster', '/', { CLUSTER_ID: 'mine' }],
+])('one directory under two names is told as such: %s', async (_, more, environment) => {
+  const data = join(directory, 'data')
+  mkdirSync(data)
+  symlinkSync(data, `${data}-link`)
+  const { code, err } = await ottla(['start', configFile(`log.dirs=${data},${data}${more}`)], environment)
+  expect([code, err.split('\n').at(-1)]).toEqual([
+    1,
+    `ottla: ${data} and ${data}${more} are one directory: log.dirs and metadata.log.dir may not name it in two ways`,
+  ])
+  // Nothing is kept.
+  expect(readdirSync(data)).toEqual(['.lock'])
+  expect(readFileSync(join(data, '.lock'), 'latin1')).toBe('')
 })
 
 describe('storage', () => {

@@ -2,7 +2,8 @@ import type { RunningServer } from '../broker/server.ts'
 import type { BrokerConfig } from '../config/broker-config.ts'
 import { StartupError } from '../config/startup-error.ts'
 import { isAloneInQuorum, loadDirectories, openDirectories } from '../metadata/format/format.ts'
-import { diskErrorCode } from '../platform/disk.ts'
+import { takeDirectory } from '../metadata/format/take-directory.ts'
+import { type DirectoryLock, type Disk, diskErrorCode } from '../platform/disk.ts'
 import type { Logger } from '../platform/logger.ts'
 import { nodePlatform } from '../platform/node-platform.ts'
 import { nodeParent } from '../platform/parent.ts'
@@ -109,20 +110,21 @@ export function formatForCluster(platform: Platform, config: BrokerConfig, clust
   if (clusterId === undefined || clusterId === '') return
   if (loadDirectories(platform.disk, config, clusterId, new Map()) !== undefined || !isAloneInQuorum(config)) return
   const { disk } = platform
-  const locks = config.allDirs.map((directory) => {
-    try {
-      disk.makeDirectory(directory)
-    } catch (error) {
-      throw new StartupError(`Cannot make ${directory}: ${diskErrorCode(error) ?? String(error)}`)
-    }
-    const lock = disk.lockDirectory(directory)
-    if (lock === undefined) throw new StartupError(`${directory} is in use by another process`)
-    return lock
-  })
+  const locks = new Map<string, DirectoryLock>()
   try {
+    for (const directory of config.allDirs) locks.set(directory, take(disk, directory, locks.keys()))
     openDirectories(platform, config, clusterId)
   } finally {
-    for (const lock of locks) lock.release()
+    for (const lock of locks.values()) lock.release()
+  }
+}
+
+function take(disk: Disk, directory: string, taken: Iterable<string>): DirectoryLock {
+  try {
+    return takeDirectory(disk, directory, taken)
+  } catch (error) {
+    if (error instanceof StartupError) throw error
+    throw new StartupError(`Cannot make ${directory}: ${diskErrorCode(error) ?? String(error)}`)
   }
 }
 

@@ -13,6 +13,8 @@ export interface Disk {
   exists(path: string): boolean
   /** `path` from the root on; a relative one begins at the working directory. */
   absolutePath(path: string): string
+  /** The one path of what is at `path`, by no link; it must exist. */
+  realPath(path: string): string
   /** undefined when there is nothing at `path`. */
   stat(path: string): DiskStat | undefined
   /** Names in a directory, sorted. */

@@ -246,6 +246,10 @@ export class MemoryDisk implements Disk {
     return path.startsWith('/') ? path : `/${path}`
   }
 
+  realPath(path: string): string {
+    return this.absolutePath(path)
+  }
+
   space(): { totalBytes: number; usableBytes: number } {
     const totalBytes = Math.min(this.capacityBytes, 2 ** 40)
     return {

@@ -191,6 +191,10 @@ export class NodeDisk implements Disk {
     return absolutePath(path)
   }
 
+  realPath(path: string): string {
+    return fs.realpathSync.native(path)
+  }
+
   space(path: string): { totalBytes: number; usableBytes: number } {
     const stat = fs.statfsSync(path)
     return {
