@@ -66,7 +66,12 @@ def tell_followers(protocol, statistics):
 
 
 def consumer(protocol):
-    classic = {"session.timeout.ms": 6000, "heartbeat.interval.ms": 500}
+    # After a heartbeat that timed out librdkafka does not ask again what it is to have (its request is not a full one). If the
+    # lost answer told it to give partitions up, it goes on with them until the coordinator puts it out after this time.
+    timeouts = {
+        "classic": {"session.timeout.ms": 6000, "heartbeat.interval.ms": 500},
+        "consumer": {"max.poll.interval.ms": 60000},
+    }
     made = Consumer({
         "bootstrap.servers": bootstrap,
         "group.id": f"{topic}-{protocol}",
@@ -77,7 +82,7 @@ def consumer(protocol):
         "client.rack": rack,
         "statistics.interval.ms": 1000 if rack else 0,
         "stats_cb": lambda statistics: tell_followers(protocol, statistics),
-        **(classic if protocol == "classic" else {}),
+        **timeouts[protocol],
     })
     made.subscribe([topic])
     return made
