@@ -62,6 +62,28 @@ export function comparable(exchange: Exchange, symbols: ReadonlyMap<string | num
   }
 }
 
+/** Leaves out of all lists what belongs to these stories, whose names its own name begins with. */
+export function withoutThoseOf(stories: readonly string[], value: Comparable): Comparable {
+  if (stories.length === 0) return value
+  if (Array.isArray(value)) {
+    const left = value.filter((item) => !namesOf(item).some((name) => stories.some((story) => isOf(story, name))))
+    return left.map((item) => withoutThoseOf(stories, item))
+  }
+  if (!isRecord(value)) return value
+  return Object.fromEntries(Object.entries(value).map(([field, inner]) => [field, withoutThoseOf(stories, inner)]))
+}
+
+function namesOf(item: Comparable): string[] {
+  const names = isRecord(item) ? IDENTITY.map((field) => item[field]) : [item]
+  return names.filter((name) => typeof name === 'string')
+}
+
+/** A story that is told again has the same name with a word behind it, the next version another digit. */
+function isOf(story: string, name: string): boolean {
+  const own = name.startsWith('<id of ') ? name.slice('<id of '.length) : name
+  return own.startsWith(story) && !/^(\d|again)/.test(own.slice(story.length))
+}
+
 function normal(value: unknown, path: string, symbols: ReadonlyMap<string | number, string>): Comparable {
   for (const [pattern, replace] of VOLATILE) {
     if (pattern.test(path)) return plain(replace(value), path, symbols)

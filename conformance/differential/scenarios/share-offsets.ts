@@ -23,6 +23,17 @@ function starts(topicName: string, ...offsets: readonly (readonly [partition: nu
   }
 }
 
+/** Apache Kafka refuses it while partitions of the topic that keeps the state are still being loaded. */
+async function begin(probe: Probe, groupId: string, ...topics: readonly Body[]): Promise<void> {
+  for (let attempt = 0; attempt < 500; attempt++) {
+    const answer = await probe.quietly('AlterShareGroupOffsets', 0, altered(groupId, ...topics))
+    const partitions: readonly Body[] = answer.responses.flatMap((topic: Body) => topic.partitions)
+    if (answer.errorCode === 0 && partitions.every(({ errorCode }) => errorCode === 0)) break
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+  await untilOffsets(probe, groupId, topics.length)
+}
+
 function deleted(groupId: string, ...names: readonly string[]): Body {
   return { groupId, topics: names.map((topicName) => ({ topicName })) }
 }
@@ -154,17 +165,14 @@ const deleting: Scenario[] = [
       const send = (...names: readonly string[]) =>
         probe.send('DeleteShareGroupOffsets', version, deleted(group, ...names))
       const describe = () => probe.send('DescribeShareGroupOffsets', 1, { groups: [{ groupId: group, topics: null }] })
-      const alter = altered(group, starts(name, [0, 3], [1, 4]), starts(other, [0, 5]))
-      await probe.quietly('AlterShareGroupOffsets', 0, alter)
-      await untilOffsets(probe, group, 2)
+      await begin(probe, group, starts(name, [0, 3], [1, 4]), starts(other, [0, 5]))
       await send(name)
       await describe()
       await probe.send('ReadShareGroupState', 0, of(group, topicId, 0, { leaderEpoch: -1 }))
       await send(name)
       await send(name, other, `${name}-none`)
       await describe()
-      await probe.quietly('AlterShareGroupOffsets', 0, altered(group, starts(name, [0, 7])))
-      await untilOffsets(probe, group)
+      await begin(probe, group, starts(name, [0, 7]))
       await describe()
       await send(name, name)
       await probe.send('DeleteGroups', 2, { groupsNames: [group] })
@@ -199,9 +207,7 @@ const deleting: Scenario[] = [
       await topicOf(probe, name)
       await topicOf(probe, doomed)
       const group = `${name}-g`
-      const alter = altered(group, starts(name, [0, 3]), starts(doomed, [0, 4]))
-      await probe.quietly('AlterShareGroupOffsets', 0, alter)
-      await untilOffsets(probe, group, 2)
+      await begin(probe, group, starts(name, [0, 3]), starts(doomed, [0, 4]))
       await probe.quietly('DeleteTopics', 6, { topics: [{ name: doomed }], timeoutMs: 10_000 })
       await untilOffsets(probe, group, 1)
       await probe.send('DescribeShareGroupOffsets', 1, { groups: [{ groupId: group, topics: null }] })
