@@ -11,6 +11,7 @@ import type { VoterHistory, VoterSet } from './core/voters.ts'
 import { LOG_DIRECTORY, loadLog } from './load.ts'
 import { LogWriter } from './log-writer.ts'
 import type { MetadataLog } from './metadata-log.ts'
+import { PeerWatch } from './peer-watch.ts'
 import type { QuorumNodeOptions } from './quorum-options.ts'
 import { readQuorumState, writeQuorumState } from './quorum-state.ts'
 import { RecordReader } from './record-reader.ts'
@@ -65,12 +66,12 @@ export class Quorum<R = unknown> {
   readonly #store: SnapshotStore
   readonly #snapshots: Snapshots<R>
   readonly #raft: Raft
+  readonly #watch: PeerWatch
   readonly #replies = new Map<number, (response: RaftResponse) => void>()
   #token = 0
   #timer: Scheduled | undefined
   /** The last write failed, which has been told. */
   #isFailing = false
-  #misfit: string | undefined
   /** What waits for being committed. */
   #appended: PendingAppend<R>[] = []
   #applied = 0
@@ -100,6 +101,7 @@ export class Quorum<R = unknown> {
     })
     this.#store = store
     this.#raft = this.#makeRaft(state, history)
+    this.#watch = new PeerWatch(options, this.#nowMs())
     const applied = () => ({ offset: this.#applied, timestampMs: this.#lastCommitMs })
     this.#snapshots = new Snapshots({ options, store, log, raft: this.#raft, serde, listener, applied })
   }
@@ -146,7 +148,7 @@ export class Quorum<R = unknown> {
 
   /** What the operator has to put right before this node is in the quorum; undefined for nothing. */
   get misfit(): string | undefined {
-    return this.#misfit
+    return this.#watch.misfit
   }
 
   /** Where the leader is reached; undefined where that is not known. */
@@ -270,6 +272,7 @@ export class Quorum<R = unknown> {
     if (this.#isRunning || this.#closed) return
     this.#isRunning = true
     const isDone = this.#tryAll()
+    this.#watch.look(this.#raft.role === 'leader', this.#nowMs())
     this.#timer?.cancel()
     // What is due cannot be done, and so nothing that comes after it.
     if (isDone === undefined) return
@@ -407,22 +410,11 @@ export class Quorum<R = unknown> {
   #send({ peer, request, requestId }: Extract<Effect, { type: 'send' }>): void {
     void this.#options.channel.send(peer, request).then((response) => {
       if (this.#closed) return
-      if (response !== undefined) this.#checkFit(peer, response)
-      this.#raft.answered(requestId, response, this.#nowMs())
+      const nowMs = this.#nowMs()
+      this.#watch.answered(peer, request, response, this.#raft.epoch, nowMs)
+      this.#raft.answered(requestId, response, nowMs)
       this.#run()
     })
-  }
-
-  #checkFit({ host, port }: Peer, response: RaftResponse): void {
-    if (this.#misfit !== undefined) return
-    const { clusterId, directory, logger, nodeId } = this.#options
-    if (response.error === errors.INCONSISTENT_CLUSTER_ID) {
-      this.#misfit = `${host}:${port} is of another cluster than ${directory}, which has the cluster id ${clusterId}`
-    } else if ('leaderId' in response && response.leaderId === nodeId && response.epoch > this.#raft.epoch) {
-      // Whoever leads has noted that before it says so.
-      this.#misfit = `${host}:${port} knows another node ${nodeId}, or this one before it lost its disk`
-    }
-    if (this.#misfit !== undefined) logger.error(this.#misfit)
   }
 
   #filled(response: RaftResponse): RaftResponse {
