@@ -13,7 +13,7 @@ export class ConsumerGroup implements Passenger {
   readonly #owned = new Map<string, Body[]>()
 
   async begin(probe: Probe): Promise<void> {
-    await this.#describe(probe)
+    await describeGroup(probe, GROUP)
     for (const topic of ['swap-1', 'swap-2']) await makeTopic(probe, topic, { partitions: 4 })
     await this.#beat(probe, 'a', { subscribedTopicNames: ['swap-1', 'swap-2'] })
     await this.#beat(probe, 'b', { subscribedTopicNames: ['swap-1'] })
@@ -23,34 +23,19 @@ export class ConsumerGroup implements Passenger {
 
   async leave(): Promise<void> {}
 
-  /** The group in an order of its own; who asks is no part of it. */
   async described(probe: Probe): Promise<Body> {
-    const group = await this.#describe(probe)
+    const group = inOrder(await describeGroup(probe, GROUP))
     expect(group).toMatchObject({ errorCode: 0, groupState: 'Stable' })
-    const members = group.members.map((member: Body) => ({
-      ...member,
-      assignment: sorted(member.assignment),
-      targetAssignment: sorted(member.targetAssignment),
-    }))
-    return { ...group, members: members.sort((a: Body, b: Body) => (a.memberId < b.memberId ? -1 : 1)) }
+    return group
   }
 
   async goOn(probe: Probe): Promise<void> {
     await this.#settle(probe)
-    const { groupEpoch } = await this.#describe(probe)
+    const { groupEpoch } = await describeGroup(probe, GROUP)
     const next = `swap-${groupEpoch}${probe.broker.kind}`
     await makeTopic(probe, next, { partitions: 1 })
     await this.#beat(probe, 'a', { subscribedTopicNames: ['swap-1', next], rebalanceTimeoutMs: 60_000 })
     await this.#settle(probe)
-  }
-
-  async #describe(probe: Probe): Promise<Body> {
-    const answer = await settledAnswer(
-      () => probe.quietly('ConsumerGroupDescribe', 1, { groupIds: [GROUP] }),
-      ({ groups }) => groups[0].errorCode,
-    )
-    expect([0, GROUP_ID_NOT_FOUND]).toContain(answer.groups[0].errorCode)
-    return answer.groups[0]
   }
 
   async #beat(probe: Probe, memberId: string, more: Body = {}): Promise<void> {
@@ -73,11 +58,31 @@ export class ConsumerGroup implements Passenger {
   async #settle(probe: Probe): Promise<void> {
     for (let round = 0; round < 300; round++) {
       for (const memberId of MEMBERS) await this.#beat(probe, memberId)
-      if ((await this.#describe(probe)).groupState === 'Stable') return
+      if ((await describeGroup(probe, GROUP)).groupState === 'Stable') return
       await pause()
     }
     throw new Error('the group does not settle')
   }
+}
+
+/** What the broker says of a consumer group; it may not be there yet. */
+export async function describeGroup(probe: Probe, groupId: string): Promise<Body> {
+  const answer = await settledAnswer(
+    () => probe.quietly('ConsumerGroupDescribe', 1, { groupIds: [groupId] }),
+    ({ groups }) => groups[0].errorCode,
+  )
+  expect([0, GROUP_ID_NOT_FOUND]).toContain(answer.groups[0].errorCode)
+  return answer.groups[0]
+}
+
+/** A group as it is described, in an order of its own; who asks is no part of it. */
+export function inOrder(group: Body): Body {
+  const members = group.members.map((member: Body) => ({
+    ...member,
+    assignment: sorted(member.assignment),
+    targetAssignment: sorted(member.targetAssignment),
+  }))
+  return { ...group, members: members.sort((a: Body, b: Body) => (a.memberId < b.memberId ? -1 : 1)) }
 }
 
 function sorted({ topicPartitions }: Body): Body {

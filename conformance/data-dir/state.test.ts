@@ -10,13 +10,16 @@ import { ConsumerGroup } from './consumer-group.ts'
 import { dumpLog } from './fill.ts'
 import { OpenTransactions } from './open-transactions.ts'
 import type { Handover, Passenger } from './passenger.ts'
+import { RevokingMember } from './revoking-member.ts'
 import { ShareGroup } from './share-group.ts'
 import { StreamsGroup } from './streams-group.ts'
 
-/** For Apache Kafka to start with little memory, for both not to wait, and for records that are released again and again. */
+/** For Apache Kafka to start with little memory, for both not to wait, for members that rest, and for records that are released again and again. */
 const overrides = {
   'log.cleaner.dedupe.buffer.size': '4194304',
   'group.consumer.assignment.interval.ms': '0',
+  'group.consumer.max.session.timeout.ms': '600000',
+  'group.consumer.session.timeout.ms': '600000',
   'group.share.assignment.interval.ms': '0',
   'group.share.delivery.count.limit': '10',
   'group.streams.assignment.interval.ms': '0',
@@ -58,6 +61,7 @@ test('groups of all kinds and open transactions go on when Ottla and Apache Kafk
   })
   const passengers: readonly Passenger[] = [
     new ConsumerGroup(),
+    new RevokingMember(),
     new OpenTransactions(),
     new ShareGroup(),
     new StreamsGroup(),
