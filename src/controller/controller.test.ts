@@ -1,5 +1,6 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { METADATA_VERSION } from '../metadata/features.ts'
+import { MetadataImage } from '../metadata/image.ts'
 import type { PartitionImage } from '../metadata/types.ts'
 import { errorOfCode } from '../protocol/errors.ts'
 import { ZERO_UUID } from '../protocol/uuid.ts'
@@ -57,6 +58,21 @@ describe('when nothing happens', () => {
     for (let step = 0; step < 16; step++) await world.time.advance(100)
     expect((await world.open(false)).image.offset).toBe(offset + count + 1)
   })
+})
+
+it('no-op records that fail, on a full disk, have nothing built anew: they have changed nothing', async () => {
+  const world = new ControllerWorld()
+  const controller = await world.open()
+  await controller.createTopics(newTopics({ name: 'a', numPartitions: 100 }))
+  world.disk.fault = (operation) => (operation === 'write' ? 'ENOSPC' : undefined)
+  await expect(controller.createTopics(newTopics({ name: 'b' }))).rejects.toBeInstanceOf(MetadataLogError)
+  const replayed = vi.spyOn(MetadataImage.prototype, 'replay')
+  for (let step = 0; step < 10; step++) await world.time.advance(500)
+  expect(replayed.mock.calls.map(([{ name }]) => name)).toEqual(Array(10).fill('NoOp'))
+  replayed.mockRestore()
+  await expect(controller.createTopics(newTopics({ name: 'b' }))).rejects.toBeInstanceOf(MetadataLogError)
+  world.disk.fault = () => undefined
+  expect(nameOf((await controller.createTopics(newTopics({ name: 'b' }))).topics[0]!)).toBe('NONE')
 })
 
 describe('a restart', () => {

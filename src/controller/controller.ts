@@ -89,6 +89,8 @@ export class Controller {
   #quorum: Quorum<MetadataRecord> | undefined
   /** The state with everything decided, also what is still on its way to the disk; undefined while another decides. */
   #head: MetadataImage | undefined
+  /** Whether anything of that may not be in `image` yet. */
+  #isHeadAhead = false
   #lastAppend: Promise<unknown> = Promise.resolve()
   /** There while this node decides. */
   #sessions: BrokerSessions | undefined
@@ -171,6 +173,7 @@ export class Controller {
       () => {
         if (this.#leaderEpoch !== epoch) return
         this.#head = new MetadataImage()
+        this.#isHeadAhead = true
         this.#resetHead()
         this.#startSessions()
         this.#startElections()
@@ -255,6 +258,7 @@ export class Controller {
     before.catch(() => {})
     this.#lastAppend = appended
     for (const record of records) this.#head!.replay(record)
+    this.#isHeadAhead ||= records.some(({ name }) => name !== 'NoOp')
     this.#head!.takeDelta()
   }
 
@@ -423,13 +427,16 @@ export class Controller {
     return this.#head
   }
 
+  /** What failed has been answered; later operations start from the committed state. */
   #resetHead(): void {
     if (this.#head === undefined) return
+    this.#lastAppend = Promise.resolve()
+    // On a full disk no-op records fail one after the other.
+    if (!this.#isHeadAhead) return
     this.#head = new MetadataImage()
     for (const record of snapshotRecords(this.image)) this.#head.replay(record)
     this.#head.takeDelta()
-    // What failed has been answered; later operations start from the committed state.
-    this.#lastAppend = Promise.resolve()
+    this.#isHeadAhead = false
   }
 }
 
