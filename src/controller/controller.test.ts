@@ -77,7 +77,7 @@ it('no-op records that fail, on a full disk, have nothing built anew: they have 
 
 describe('a restart', () => {
   it('gives the same state, but for a new registration and new leader epochs', async () => {
-    const world = new ControllerWorld()
+    const world = new ControllerWorld({ 'metadata.log.max.snapshot.interval.ms': '1000' })
     const first = await world.open()
     await first.createTopics(newTopics({ name: 'a', numPartitions: 3 }, { name: 'b' }))
     await first.createPartitions({
@@ -88,11 +88,13 @@ describe('a restart', () => {
     await first.allocateProducerIds(ownBroker(first))
     const before = contentsOf(first.image)
     const epoch = first.image.brokers.get(1)!.epoch
+    first.abandon()
     world.disk.crash()
     const replayed = await world.open(false)
     expect(contentsOf(replayed.image)).toEqual(before)
-    await replayed.quorum.snapshot()
+    await world.time.advance(1000)
     await replayed.close()
+    expect(replayed.quorum.latestSnapshot!.offset).toBeGreaterThan(first.image.offset)
     const again = await world.open()
     const others = (contents: string[]) => contents.filter((text) => !/^(Register|Partition)/.test(text))
     expect(others(contentsOf(again.image))).toEqual(others(before))

@@ -18,6 +18,7 @@ const FIXED = new VoterSet([
   { id: 1, directoryId: ZERO_UUID, endpoints: [ENDPOINT], kraftVersions: { min: 0, max: 0 } },
 ])
 const NOBODY = new VoterSet([])
+const SNAPSHOTS = { snapshotMaxIntervalMs: 1000 }
 
 class World {
   readonly disk = new MemoryDisk()
@@ -51,6 +52,11 @@ class World {
     const quorum = Quorum.open(this.options, serde, journal)
     await leads
     return { quorum, journal }
+  }
+
+  /** What was appended is in a snapshot then; with SNAPSHOTS. */
+  async snapshot(): Promise<void> {
+    await this.time.advance(SNAPSHOTS.snapshotMaxIntervalMs)
   }
 
   /** What a format command with --standalone leaves. */
@@ -326,12 +332,13 @@ describe('snapshots', () => {
   })
 
   it('keep the voters', async () => {
-    const world = new World({ staticVoters: NOBODY })
+    const world = new World({ ...SNAPSHOTS, staticVoters: NOBODY })
     world.format([{ id: 1, directoryId: DIRECTORY_ID }])
     const { quorum } = await world.open()
     await quorum.append(['a'])
-    await quorum.snapshot()
+    await world.snapshot()
     await quorum.close()
+    expect(quorum.latestSnapshot!.offset).toBeGreaterThan(0)
     const again = await world.open()
     expect(again.quorum.voters.get(1)!.directoryId).toBe(DIRECTORY_ID)
     expect(again.journal.records).toEqual(['a'])
@@ -347,10 +354,10 @@ describe('snapshots', () => {
   })
 
   it('that are damaged are not passed over', async () => {
-    const world = new World()
+    const world = new World(SNAPSHOTS)
     const { quorum } = await world.open()
     await quorum.append(['a'])
-    await quorum.snapshot()
+    await world.snapshot()
     await quorum.close()
     const path = snapshotPath(LOG_DIRECTORY, quorum.latestSnapshot!)
     const bytes = world.disk.readFile(path)
@@ -362,15 +369,15 @@ describe('snapshots', () => {
   })
 
   it('cost nothing but a log line when there is no room', async () => {
-    const world = new World()
+    const world = new World(SNAPSHOTS)
     const { quorum } = await world.open()
     await quorum.append(['a'])
     world.disk.capacityBytes = world.disk.usedBytes()
-    await quorum.snapshot()
+    await world.snapshot()
     expect(quorum.latestSnapshot).toBeUndefined()
     world.disk.capacityBytes = Number.POSITIVE_INFINITY
     await quorum.append(['b'])
-    await quorum.snapshot()
+    await world.snapshot()
     expect(quorum.latestSnapshot).toEqual({ offset: 3, epoch: 1 })
   })
 })

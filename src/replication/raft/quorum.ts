@@ -486,11 +486,6 @@ export class Quorum<R = unknown> {
     this.#listener.onLeaderChange(leaderId, epoch)
   }
 
-  /** Writes the committed state as a snapshot and removes what retention no longer keeps. A failure is only logged. */
-  snapshot(): Promise<void> {
-    return this.#snapshots.write()
-  }
-
   /** Ends as a crash would: nothing more is written or sent. */
   abandon(): void {
     this.#closed = true

@@ -70,13 +70,13 @@ export class Snapshots<R> {
 
   #begin(): void {
     if (this.#writing !== undefined || this.#isStopped) return
-    this.#writing = this.write().finally(() => {
+    this.#writing = this.#write().finally(() => {
       this.#writing = undefined
     })
   }
 
   /** Writes the committed state and removes what retention no longer keeps. A failure is only logged. */
-  async write(): Promise<void> {
+  async #write(): Promise<void> {
     const { options, store, log, raft, serde, listener, applied } = this.#context
     const { offset, timestampMs } = applied()
     const id = { offset, epoch: raft.log.epochOf(offset - 1) }
