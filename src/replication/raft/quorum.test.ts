@@ -389,3 +389,23 @@ it('a node that cannot save its vote takes no part, promises nothing, and goes o
   stuck.disk.fault = () => undefined
   await world.until(() => stuck.journal.records.includes('later'))
 })
+
+it('a node that cannot read its log says so once, and takes no part any more', async () => {
+  const told: string[] = []
+  const world = new World(3, { onBroken: (why) => told.push(why) })
+  world.format(3)
+  await world.startAll()
+  await world.until(() => world.leader !== undefined && world.nodes.every(({ quorum }) => quorum!.leaderId >= 0))
+  const leader = world.leader!
+  const broken = world.nodes.find((node) => node !== leader)!
+  broken.disk.fault = (operation) => (operation === 'read' ? 'EIO' : undefined)
+  void leader.quorum!.append(['first'])
+  await world.until(() => told.length > 0)
+  broken.disk.fault = () => undefined
+  void leader.quorum!.append(['second'])
+  await world.until(() => leader.journal.records.length === 2)
+  await world.time.advance(10_000)
+  expect(told).toEqual([expect.stringMatching(/^it cannot be read: EIO/)])
+  expect(broken.journal.records).toEqual([])
+  expect(broken.quorum!.leaderEpoch).toBe(leader.quorum!.leaderEpoch)
+})

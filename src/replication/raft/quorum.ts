@@ -79,6 +79,8 @@ export class Quorum<R = unknown> {
   #toldLeader = { leaderId: -1, epoch: -1 }
   #closed = false
   #isRunning = false
+  /** The log cannot be read, or cut off: only another start can tell what it has, and nothing is carried out any more. */
+  #isBroken = false
   /** What is to be done, in order. */
   readonly #due: Effect[] = []
   #isUnsaved = false
@@ -269,14 +271,13 @@ export class Quorum<R = unknown> {
 
   /** Carries out what there is to do, and comes back when there will be more. */
   #run(): void {
-    if (this.#isRunning || this.#closed) return
+    if (this.#isRunning || this.#isBroken || this.#closed) return
     this.#isRunning = true
     const isDone = this.#tryAll()
     this.#watch.look(this.#raft.role === 'leader', this.#nowMs())
-    this.#timer?.cancel()
-    // What is due cannot be done, and so nothing that comes after it.
-    if (isDone === undefined) return
     this.#isRunning = false
+    this.#timer?.cancel()
+    if (this.#isBroken) return
     if (!isDone) {
       this.#timer = this.#options.platform.time.after(SAVE_AGAIN_MS, () => this.#run())
       return
@@ -289,16 +290,17 @@ export class Quorum<R = unknown> {
     })
   }
 
-  /** undefined where the log cannot be read, or cut off: only another start can tell what it has. */
-  #tryAll(): boolean | undefined {
+  /** Answers whether all is done that was to be done. */
+  #tryAll(): boolean {
     try {
       return this.#carryOutAll()
     } catch (error) {
       if (diskErrorCode(error) === undefined && !(error instanceof MetadataLogError)) throw error
       const { onBroken } = this.#options
       if (onBroken === undefined) throw error
+      this.#isBroken = true
       onBroken(error instanceof MetadataLogError ? error.message : `it cannot be read: ${(error as Error).message}`)
-      return undefined
+      return false
     }
   }
 
