@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { NotLeaderError } from '../replication/raft/quorum.ts'
+import { NotLeaderError } from '../replication/raft/types.ts'
 import { heartbeatOf, idOf, registrationOf } from './brokers.testkit.ts'
 import { ControllerWorld, newTopics } from './controller.testkit.ts'
 import type { Controller } from './controller.ts'

@@ -27,8 +27,13 @@ import type { DeleteTopicsRequest, DeleteTopicsResponse } from '../protocol/mess
 import type { ElectLeadersRequest, ElectLeadersResponse } from '../protocol/messages/elect-leaders.ts'
 import type { IncrementalAlterConfigsRequest } from '../protocol/messages/incremental-alter-configs.ts'
 import type { UpdateFeaturesRequest, UpdateFeaturesResponse } from '../protocol/messages/update-features.ts'
-import { type LeadershipListener, NotLeaderError, Quorum } from '../replication/raft/quorum.ts'
-import { MetadataLogError, type VoterEndpoint } from '../replication/raft/types.ts'
+import { Quorum } from '../replication/raft/quorum.ts'
+import {
+  type LeadershipListener,
+  MetadataLogError,
+  NotLeaderError,
+  type VoterEndpoint,
+} from '../replication/raft/types.ts'
 import { activationRecords, readBootstrap } from './activation.ts'
 import { allocateProducerIds, type ProducerIdBlock } from './allocate-producer-ids.ts'
 import { alterConfigs, incrementalAlterConfigs, type ResourceResult } from './alter-configs.ts'

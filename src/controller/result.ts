@@ -4,8 +4,7 @@ import type { MetadataRecord } from '../metadata/records.ts'
 import type { Logger } from '../platform/logger.ts'
 import type { Random } from '../platform/random.ts'
 import { type ErrorName, errors } from '../protocol/errors.ts'
-import { NotLeaderError } from '../replication/raft/quorum.ts'
-import { MetadataLogError } from '../replication/raft/types.ts'
+import { MetadataLogError, NotLeaderError } from '../replication/raft/types.ts'
 import type { Policies } from './policies.ts'
 
 /** What an operation decided: the records that make it true, and the answer that goes out when they are committed. */

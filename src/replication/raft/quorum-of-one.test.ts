@@ -6,10 +6,10 @@ import { ZERO_UUID } from '../../protocol/uuid.ts'
 import { controlBatch } from './batches.ts'
 import { VoterSet } from './core/voters.ts'
 import { DIRECTORY, formatWith, Journal, LOG, LOG_DIRECTORY, QUORUM_DEFAULTS, serde } from './quorum.testkit.ts'
-import { NotLeaderError, Quorum } from './quorum.ts'
+import { Quorum } from './quorum.ts'
 import type { QuorumNodeOptions } from './quorum-options.ts'
 import { snapshotPath } from './snapshot-file.ts'
-import { MetadataLogError } from './types.ts'
+import { MetadataLogError, NotLeaderError } from './types.ts'
 
 const DIRECTORY_ID = 'Z8ieC9GbRMy7po1nB9IrzQ'
 const ENDPOINT = { name: 'CONTROLLER', host: '127.0.0.1', port: 9093 }

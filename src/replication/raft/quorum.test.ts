@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import { silentLogger } from '../../platform/logger.ts'
 import { Journal, LOG, LOG_DIRECTORY, serde } from './quorum.testkit.ts'
-import { NotLeaderError, Quorum } from './quorum.ts'
+import { Quorum } from './quorum.ts'
 import type { QuorumNodeOptions } from './quorum-options.ts'
 import { type Node, World } from './quorum-world.testkit.ts'
-import { MetadataLogError } from './types.ts'
+import { MetadataLogError, NotLeaderError } from './types.ts'
 
 /** Three voters, one of which leads. */
 async function ledWorld(): Promise<World> {

@@ -1,9 +1,9 @@
 import { diskErrorCode } from '../../platform/disk.ts'
 import type { Scheduled } from '../../platform/time.ts'
-import { errors } from '../../protocol/errors.ts'
 import { BatchView } from '../../protocol/records/batch.ts'
 import { ZERO_UUID } from '../../protocol/uuid.ts'
 import { dataBatch, MAX_BATCH_BYTES } from './batches.ts'
+import { Commits } from './commits.ts'
 import type { LogState } from './core/log-state.ts'
 import { type QuorumDescription, Raft } from './core/raft.ts'
 import type { Effect, Peer, RaftRequest, RaftResponse, ReplicaKey } from './core/types.ts'
@@ -17,27 +17,13 @@ import { readQuorumState, writeQuorumState } from './quorum-state.ts'
 import { RecordReader } from './record-reader.ts'
 import type { SnapshotStore } from './snapshot-store.ts'
 import { Snapshots } from './snapshots.ts'
-import { MetadataLogError, type QuorumListener, type RecordSerde, type SnapshotId } from './types.ts'
-
-interface PendingAppend<R> {
-  readonly records: readonly R[]
-  readonly lastOffset: number
-  readonly resolve: (lastOffset: number) => void
-  readonly reject: (error: Error) => void
-}
-
-/** Who keeps the state, and wants to know who leads. */
-export interface LeadershipListener<R> extends QuorumListener<R> {
-  /**
-   * Somebody else leads, or nobody (-1); or this node, which has applied everything that was committed before.
-   */
-  onLeaderChange(leaderId: number, epoch: number): void
-}
-
-/** This node does not lead the quorum, or no longer: what was to be appended may or may not be there. */
-export class NotLeaderError extends Error {
-  override readonly name = 'NotLeaderError'
-}
+import {
+  type LeadershipListener,
+  MetadataLogError,
+  NotLeaderError,
+  type RecordSerde,
+  type SnapshotId,
+} from './types.ts'
 
 type Election = Extract<Effect, { type: 'election' }>['election']
 
@@ -48,9 +34,6 @@ const RECORD_ROOM_BYTES = 24
 const SOON_MS = 10
 /** How soon it is tried again to save what this node may not forget. */
 const SAVE_AGAIN_MS = 1000
-/** How much is read of the log at once to apply it. */
-const APPLY_BYTES = 1024 * 1024
-
 /**
  * One node's part in the metadata quorum: carries out what the core (`core/raft.ts`) decides, on disk and network, and
  * hands what is committed to the listener, in order.
@@ -59,12 +42,11 @@ export class Quorum<R = unknown> {
   readonly #options: QuorumNodeOptions
   readonly #directory: string
   readonly #serde: RecordSerde<R>
-  readonly #listener: LeadershipListener<R>
-  readonly #reader: RecordReader<R>
   readonly #log: MetadataLog
   readonly #writer: LogWriter
   readonly #store: SnapshotStore
   readonly #snapshots: Snapshots<R>
+  readonly #commits: Commits<R>
   readonly #raft: Raft
   readonly #watch: PeerWatch
   readonly #replies = new Map<number, (response: RaftResponse) => void>()
@@ -72,11 +54,6 @@ export class Quorum<R = unknown> {
   #timer: Scheduled | undefined
   /** The last write failed, which has been told. */
   #isFailing = false
-  /** What waits for being committed. */
-  #appended: PendingAppend<R>[] = []
-  #applied = 0
-  #lastCommitMs = 0
-  #toldLeader = { leaderId: -1, epoch: -1 }
   #closed = false
   #isRunning = false
   /** The log cannot be read, or cut off: only another start can tell what it has, and nothing is carried out any more. */
@@ -90,8 +67,6 @@ export class Quorum<R = unknown> {
     this.#options = options
     this.#directory = `${options.directory}/${LOG_DIRECTORY}`
     this.#serde = serde
-    this.#listener = listener
-    this.#reader = new RecordReader(serde)
     const { log, store, state, history } = loadLog(options)
     this.#log = log
     this.#writer = new LogWriter({
@@ -104,8 +79,17 @@ export class Quorum<R = unknown> {
     this.#store = store
     this.#raft = this.#makeRaft(state, history)
     this.#watch = new PeerWatch(options, this.#nowMs())
-    const applied = () => ({ offset: this.#applied, timestampMs: this.#lastCommitMs })
-    this.#snapshots = new Snapshots({ options, store, log, raft: this.#raft, serde, listener, applied })
+    const parts = { log, raft: this.#raft, listener }
+    const { nodeId } = options
+    this.#commits = new Commits({
+      ...parts,
+      nodeId,
+      directory: this.#directory,
+      time: platform.time,
+      reader: new RecordReader(serde),
+    })
+    const applied = () => ({ offset: this.#commits.applied, timestampMs: this.#commits.lastCommitMs })
+    this.#snapshots = new Snapshots({ ...parts, options, store, serde, applied })
   }
 
   #makeRaft(log: LogState, history: VoterHistory): Raft {
@@ -233,7 +217,7 @@ export class Quorum<R = unknown> {
    */
   append(records: readonly R[]): Promise<number> {
     if (this.#closed) return Promise.reject(new MetadataLogError('the metadata log is closed'))
-    if (records.length === 0) return Promise.resolve(this.#applied - 1)
+    if (records.length === 0) return Promise.resolve(this.#commits.applied - 1)
     const values = records.map((record) => this.#serde.encode(record))
     const sizeBytes = values.reduce((sum, value) => sum + value.length + RECORD_ROOM_BYTES, 0)
     if (sizeBytes > MAX_BATCH_BYTES - BATCH_ROOM_BYTES) {
@@ -244,7 +228,7 @@ export class Quorum<R = unknown> {
     const lastOffset = this.#raft.propose(dataBatch(values, place), values.length)
     if (lastOffset === undefined) return Promise.reject(new NotLeaderError('this node does not lead the quorum'))
     return new Promise((resolve, reject) => {
-      this.#appended.push({ records, lastOffset, resolve, reject })
+      this.#commits.expect({ records, lastOffset, resolve, reject })
       this.#run()
     })
   }
@@ -360,11 +344,16 @@ export class Quorum<R = unknown> {
         return
       }
       case 'commit':
-        this.#apply(effect.highWatermark)
+        this.#commits.upTo(effect.highWatermark)
+        this.#snapshots.writeIfDue()
         return
       case 'leader':
-        this.#tellLeader()
+        this.#commits.tellLeader()
     }
+  }
+
+  #loadSnapshot(id: SnapshotId, isNew: boolean): void {
+    this.#commits.restart(id.offset, this.#snapshots.load(id, isNew))
   }
 
   #receive({ snapshot, positionBytes, bytes, isLast }: Extract<Effect, { type: 'snapshotBytes' }>): void {
@@ -398,15 +387,8 @@ export class Quorum<R = unknown> {
     this.#isFailing = true
     if (this.#log.failure !== undefined) this.#options.onBroken?.(this.#log.failure)
     this.#raft.writeFailed(this.#nowMs())
-    this.#abort(error)
+    this.#commits.abort(error)
     this.#run()
-  }
-
-  #abort(error: Error): void {
-    const pending = this.#appended
-    this.#appended = []
-    this.#listener.onAbort()
-    for (const { reject } of pending) reject(error)
   }
 
   #send({ peer, request, requestId }: Extract<Effect, { type: 'send' }>): void {
@@ -431,63 +413,6 @@ export class Quorum<R = unknown> {
     return response
   }
 
-  #apply(highWatermark: number): void {
-    while (this.#applied < highWatermark) {
-      const own = this.#appended[0]
-      if (own !== undefined && own.lastOffset - own.records.length + 1 === this.#applied) this.#applyOwn(own)
-      else this.#applyFromLog(highWatermark)
-    }
-    this.#tellLeader()
-    this.#snapshots.writeIfDue()
-  }
-
-  #applyOwn(own: PendingAppend<R>): void {
-    const { lastOffset, records, resolve } = own
-    const appendTimeMs = this.#options.platform.time.nowMs()
-    this.#appended.shift()
-    this.#applied = lastOffset + 1
-    this.#lastCommitMs = appendTimeMs
-    this.#listener.onCommit(records, { lastOffset, epoch: this.#raft.epoch, appendTimeMs })
-    resolve(lastOffset)
-  }
-
-  /** Up to the next of this node's own appends, of which it has the records. */
-  #applyFromLog(highWatermark: number): void {
-    const own = this.#appended[0]
-    const upTo = own === undefined ? highWatermark : Math.min(highWatermark, own.lastOffset - own.records.length + 1)
-    const bytes = this.#log.read(this.#applied, upTo, APPLY_BYTES)
-    if (bytes.length === 0) throw new MetadataLogError(`${this.#directory}: nothing at offset ${this.#applied}`)
-    for (let at = 0; at < bytes.length; ) {
-      const batch = new BatchView(bytes, at)
-      const records = this.#reader.recordsOf(batch)
-      const { lastOffset, partitionLeaderEpoch: epoch, maxTimestamp: appendTimeMs } = batch
-      this.#applied = batch.nextOffset
-      this.#lastCommitMs = appendTimeMs
-      this.#listener.onCommit(records, { lastOffset, epoch, appendTimeMs })
-      at = batch.end
-    }
-  }
-
-  #loadSnapshot(id: SnapshotId, isNew: boolean): void {
-    this.#lastCommitMs = this.#snapshots.load(id, isNew)
-    this.#applied = id.offset
-  }
-
-  /** A new leader is told of itself when all that came before it has been applied. */
-  #tellLeader(): void {
-    const { role, epoch, epochStartOffset } = this.#raft
-    const isLeader = role === 'leader'
-    if (isLeader && this.#applied <= epochStartOffset!) return
-    const leaderId = isLeader ? this.#options.nodeId : this.#raft.leaderId
-    if (leaderId === this.#toldLeader.leaderId && epoch === this.#toldLeader.epoch) return
-    const wasLeader = this.#toldLeader.leaderId === this.#options.nodeId
-    this.#toldLeader = { leaderId, epoch }
-    if (wasLeader || (!isLeader && this.#appended.length > 0)) {
-      this.#abort(new NotLeaderError(errors.NOT_LEADER_OR_FOLLOWER.message))
-    }
-    this.#listener.onLeaderChange(leaderId, epoch)
-  }
-
   /** Ends as a crash would: nothing more is written or sent. */
   abandon(): void {
     this.#closed = true
@@ -507,7 +432,7 @@ export class Quorum<R = unknown> {
     this.#snapshots.stop()
     await this.#writer.settled()
     await this.#snapshots.settled()
-    this.#abort(new MetadataLogError('the metadata log is closed'))
+    this.#commits.abort(new MetadataLogError('the metadata log is closed'))
     this.#log.close()
   }
 }

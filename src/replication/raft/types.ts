@@ -37,6 +37,14 @@ export interface QuorumListener<R> {
   snapshotRecords(): Iterable<R> | undefined
 }
 
+/** Who keeps the state, and wants to know who leads. */
+export interface LeadershipListener<R> extends QuorumListener<R> {
+  /**
+   * Somebody else leads, or nobody (-1); or this node, which has applied everything that was committed before.
+   */
+  onLeaderChange(leaderId: number, epoch: number): void
+}
+
 export interface Voter {
   readonly id: number
   readonly directoryId: string
@@ -79,4 +87,9 @@ export interface QuorumOptions {
 /** The metadata log cannot be read or written. Nothing of what was being appended is in it. */
 export class MetadataLogError extends Error {
   override readonly name = 'MetadataLogError'
+}
+
+/** This node does not lead the quorum, or no longer: what was to be appended may or may not be there. */
+export class NotLeaderError extends Error {
+  override readonly name = 'NotLeaderError'
 }
