@@ -150,8 +150,9 @@ async function one(module, seed) {
   const simulate = await load(module)
   const outcome = await simulate(seed, { isVerbose: options.verbose })
   process.stdout.write(`${outcome.trace.join('\n')}\n`)
-  const { hash, events, acknowledged, readRecords, failure } = outcome
+  const { hash, events, acknowledged, readRecords, nearbyAnswers, failure } = outcome
   process.stdout.write(`hash ${hash}, ${events} events, ${acknowledged} records acknowledged, ${readRecords} read\n`)
+  if (nearbyAnswers > 0) process.stdout.write(`${nearbyAnswers} answers from followers in the rack of a consumer\n`)
   process.stdout.write(failure === undefined ? 'passed\n' : `FAILED: ${failure}\n`)
   process.exitCode = failure === undefined ? 0 : 1
 }

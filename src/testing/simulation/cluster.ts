@@ -18,7 +18,11 @@ export interface ClusterOptions {
   readonly hasDynamicVoters: boolean
   /** Controllers that are no brokers and no voters, formatted without any; of none where not given. */
   readonly joiners?: number
+  /** How many racks the brokers are in; none where not given. */
+  readonly racks?: number
 }
+
+const RACK_AWARE = 'org.apache.kafka.common.replica.RackAwareReplicaSelector'
 
 const SETTINGS = {
   'controller.listener.names': 'CONTROLLER',
@@ -39,6 +43,11 @@ const SETTINGS = {
   'controller.quorum.request.timeout.ms': '1000',
   'controller.quorum.election.backoff.max.ms': '500',
   'group.min.session.timeout.ms': '1000',
+}
+
+/** Of the rack that a consumer, or the node with the same number, is in. */
+export function rackOf(id: number, racks: number): string {
+  return `rack-${id % racks}`
 }
 
 /** The nodes of a run, and what is watched of them. */
@@ -93,7 +102,7 @@ function voterOf(world: World, id: number, host: string): InitialVoter {
 }
 
 function settingsOf(id: number, options: ClusterOptions): Record<string, string> {
-  const { nodes, controllers, settings, hasDynamicVoters } = options
+  const { nodes, controllers, settings, hasDynamicVoters, racks = 0 } = options
   const replication = String(Math.min(3, nodes))
   const minIsr = nodes >= 3 ? '2' : '1'
   const isBroker = id <= nodes
@@ -112,6 +121,7 @@ function settingsOf(id: number, options: ClusterOptions): Record<string, string>
     ...(hasDynamicVoters
       ? { 'controller.quorum.bootstrap.servers': [...voters, ...joiners].map((each) => `node-${each}:9093`).join(',') }
       : { 'controller.quorum.voters': voters.map((each) => `${each}@node-${each}:9093`).join(',') }),
+    ...(isBroker && racks > 0 ? { 'broker.rack': rackOf(id, racks), 'replica.selector.class': RACK_AWARE } : {}),
     'default.replication.factor': replication,
     'offsets.topic.replication.factor': replication,
     'transaction.state.log.replication.factor': replication,

@@ -118,7 +118,7 @@ export class Ledger {
    * After all is over: `found` are the values of every partition that a reader of committed records has found. Everything
    * that was acknowledged must be among them, but for what was deleted.
    */
-  checkComplete(found: ReadonlyMap<string, ReadonlySet<string>>): void {
+  checkComplete(reader: string, found: ReadonlyMap<string, ReadonlySet<string>>): void {
     const isThere = (value: string): boolean => {
       const { topic, partition } = this.#written.get(value)!
       return found.get(`${topic}-${partition}`)?.has(value) ?? false
@@ -127,7 +127,9 @@ export class Ledger {
       if (offset === undefined || offset < (this.#deleted.get(`${topic}-${partition}`) ?? 0)) continue
       const fate = this.#transactionOf.get(value)?.fate ?? 'committed'
       if (fate !== 'committed' || isThere(value)) continue
-      this.#world.fail(`"${value}" was acknowledged at ${textOf({ topic, partition, offset })} and is lost`)
+      this.#world.fail(
+        `"${value}" was acknowledged at ${textOf({ topic, partition, offset })}, and ${reader} never read it`,
+      )
     }
     for (const { name, fate, values: all } of this.transactions) {
       const values = all.filter((value) => {
@@ -136,7 +138,7 @@ export class Ledger {
       })
       const seen = values.filter(isThere).length
       if (seen === values.length ? fate !== 'aborted' || seen === 0 : seen === 0 && fate !== 'committed') continue
-      this.#world.fail(`transaction ${name} is ${fate}, and ${seen} of its ${values.length} records are there`)
+      this.#world.fail(`transaction ${name} is ${fate}, and ${reader} read ${seen} of its ${values.length} records`)
     }
   }
 }

@@ -39,13 +39,20 @@ export class ReplicaInvariants {
   readonly #world: World
   readonly #committed = new Map<string, Committed>()
   readonly #seen = new WeakMap<Life, Map<string, Seen>>()
+  /** By name, as far as any replica has ever taken it as committed. */
+  readonly #ends = new Map<string, number>()
 
   constructor(world: World) {
     this.#world = world
   }
 
   check(life: Life): void {
-    if (life.replicas === undefined || !life.isAlive) return
+    if (life.replicas === undefined) return
+    if (!life.isAlive) {
+      // What it had said before it ended may still arrive.
+      for (const partition of life.replicas.all()) this.#noteEnd(partition)
+      return
+    }
     let seen = this.#seen.get(life)
     if (seen === undefined) {
       seen = new Map()
@@ -54,13 +61,26 @@ export class ReplicaInvariants {
     for (const partition of life.replicas.all()) this.#checkOne(life, partition, seen)
   }
 
+  /** Nobody may read anything of a partition from here on. */
+  committedEnd(topic: string, partition: number): number {
+    return this.#ends.get(nameOf(topic, partition)) ?? 0
+  }
+
+  #noteEnd({ topic, partition, log }: Partition): void {
+    const name = nameOf(topic, partition)
+    if (log.highWatermark > (this.#ends.get(name) ?? 0)) this.#ends.set(name, log.highWatermark)
+  }
+
   #fail(life: Life, partition: Partition, what: string): void {
     this.#world.fail(`${life.name}: ${partition}: ${what}`)
   }
 
   #checkOne(life: Life, partition: Partition, all: Map<string, Seen>): void {
     const { log } = partition
-    if (log.offline !== undefined) return
+    if (log.offline !== undefined) {
+      this.#noteEnd(partition)
+      return
+    }
     const key = `${partition.topicId} ${partition.partition}`
     let seen = all.get(key)
     if (seen?.partition !== partition) {
@@ -118,6 +138,7 @@ export class ReplicaInvariants {
 
   /** `wasSame`: leader and replicas in sync are those of the last event. */
   #checkOffsets(life: Life, partition: Partition, seen: Seen, key: string, wasSame: boolean): void {
+    this.#noteEnd(partition)
     const { log } = partition
     const { highWatermark, logStartOffset } = log
     // A replica that starts anew where its leader's log begins, in the middle of a batch, goes back to where that begins.
@@ -221,4 +242,8 @@ export class ReplicaInvariants {
   get sizes(): Map<string, number> {
     return new Map([...this.#committed].map(([key, { endOffset }]) => [key, endOffset]))
   }
+}
+
+function nameOf(topic: string, partition: number): string {
+  return `${topic}-${partition}`
 }

@@ -22,6 +22,8 @@ export interface Scenario {
   readonly groupMembers: number
   readonly faultsMs: number
   readonly maxPauseMs: number
+  /** How many racks brokers are in; consumers of a rack read from followers there (KIP-392). 0 for none. */
+  readonly racks: number
   /** Nothing is acknowledged that is not on stable storage. */
   readonly isAllSynced: boolean
   readonly hasDiskFailures: boolean
@@ -66,6 +68,7 @@ export function scenarioOf(random: SeededRandom): Scenario {
     groupMembers: random.pick([0, 2, 3]),
     faultsMs: 30_000,
     maxPauseMs: random.pick([1500, 4000]),
+    racks: nodes >= 3 && more.percent(40) ? more.pick([2, 3]) : 0,
     isAllSynced,
     hasDiskFailures,
   }

@@ -2,7 +2,7 @@ import { apis } from '../../protocol/api-keys.ts'
 import { errors } from '../../protocol/errors.ts'
 import { ClassicMember } from './classic-group.ts'
 import { Client } from './client.ts'
-import { Cluster, loadHandlers } from './cluster.ts'
+import { Cluster, loadHandlers, rackOf } from './cluster.ts'
 import { Equality } from './equality.ts'
 import { Faults } from './faults.ts'
 import { Committer, GroupMember, GroupView } from './groups.ts'
@@ -32,6 +32,8 @@ export interface Outcome {
   readonly events: number
   readonly acknowledged: number
   readonly readRecords: number
+  /** To consumers, from followers in their rack. */
+  readonly nearbyAnswers: number
   readonly virtualMs: number
 }
 
@@ -94,13 +96,19 @@ class Run {
     await this.#phase('writers come to an end', RECOVERY_MS, () => this.#writers.every(({ hasEnded }) => hasEnded))
     await world.run(1000)
     for (const reader of this.#readers) reader.end = -1
-    await this.#phase('readers come to the end', RECOVERY_MS, () => this.#readers.every(({ isAtEnd }) => isAtEnd))
+    await this.#phase('readers come to the end', RECOVERY_MS, () => this.#areReadersAtEnd())
     const sinceMs = world.time.monotonicMs()
     await this.#phase('every request has an answer', RECOVERY_MS, () => this.#owed(sinceMs).length === 0)
     this.#checkAll()
     world.isOver = true
     for (const client of this.#clients) client.close()
     await this.#compareNodes()
+  }
+
+  /** A follower may know of an earlier end than its leader: who reads there has to come as far as all others. */
+  #areReadersAtEnd(): boolean {
+    const isBehind = (reader: PartitionReader) => this.#readers.some((other) => other.isAhead(reader))
+    return this.#readers.every((reader) => reader.isAtEnd && !isBehind(reader))
   }
 
   async #compareNodes(): Promise<void> {
@@ -198,21 +206,30 @@ class Run {
       add(new TransactionalProducer(`t${index}`, client, this.#ledger, topics, client.random.percent(60)))
     }
     this.#startGroups()
+    this.#startReaders('')
+    const { racks } = this.scenario
+    if (racks > 0) this.#startReaders(rackOf(this.world.random.below(racks), racks))
+    if (this.scenario.hasOperator) this.#startOperator()
+    if (!this.scenario.hasVoterChanges) return
+    this.#voterOperator = new VoterOperator(this.#client('voter-operator'), this.world.nodes)
+    this.#background(this.#voterOperator.run())
+  }
+
+  /** `rackId`: '' for consumers that read from leaders. */
+  #startReaders(rackId: string): void {
     for (const isCommitted of [false, true]) {
-      const client = this.#client(isCommitted ? 'committed-reader' : 'reader')
-      for (const { name, partitions } of topics) {
+      const name = isCommitted ? 'committed-reader' : 'reader'
+      const client = this.#client(rackId === '' ? name : `${name}-in-${rackId}`)
+      for (const { name: topic, partitions } of this.scenario.topics) {
         for (let partition = 0; partition < partitions; partition++) {
-          const what = `${client.host} of ${name}-${partition}`
-          const reader = new PartitionReader(what, client, this.#ledger, name, partition, isCommitted)
+          const committedEnd = () => this.#cluster.replicas.committedEnd(topic, partition)
+          const options = { topic, partition, isCommitted, rackId, committedEnd }
+          const reader = new PartitionReader(client, this.#ledger, options)
           this.#readers.push(reader)
           this.#background(reader.run())
         }
       }
     }
-    if (this.scenario.hasOperator) this.#startOperator()
-    if (!this.scenario.hasVoterChanges) return
-    this.#voterOperator = new VoterOperator(this.#client('voter-operator'), this.world.nodes)
-    this.#background(this.#voterOperator.run())
   }
 
   #startOperator(): void {
@@ -291,11 +308,13 @@ class Run {
   #checkAll(): void {
     const { world } = this
     for (const { life } of world.nodes) if (life !== undefined) this.#cluster.replicas.check(life)
-    const found = new Map<string, ReadonlySet<string>>()
-    for (const { topic, partition, values, isCommitted } of this.#readers) {
-      if (isCommitted) found.set(`${topic}-${partition}`, values)
+    const found = new Map<Client, Map<string, ReadonlySet<string>>>()
+    for (const { client, topic, partition, values, isCommitted } of this.#readers) {
+      if (!isCommitted) continue
+      const known = found.get(client) ?? new Map<string, ReadonlySet<string>>()
+      found.set(client, known.set(`${topic}-${partition}`, values))
     }
-    this.#ledger.checkComplete(found)
+    for (const [{ host }, values] of found) this.#ledger.checkComplete(host, values)
   }
 
   outcome(seed: number): Outcome {
@@ -310,6 +329,7 @@ class Run {
       events: world.events,
       acknowledged,
       readRecords,
+      nearbyAnswers: this.#readers.reduce((sum, reader) => sum + reader.nearbyAnswers, 0),
       virtualMs: world.time.monotonicMs(),
     }
   }

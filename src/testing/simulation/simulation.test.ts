@@ -18,6 +18,13 @@ describe('a simulated cluster', () => {
     expect(again.trace).toEqual(first.trace)
   })
 
+  test('has consumers that read from followers in their rack (KIP-392)', async () => {
+    const scenario = { ...SHORT, nodes: 3, isAllSynced: false, settings: {}, racks: 3 }
+    const { failure, nearbyAnswers } = await simulate(4, { scenario })
+    expect(failure).toBeUndefined()
+    expect(nearbyAnswers).toBeGreaterThan(50)
+  })
+
   test('goes another way for another seed', async () => {
     const scenario = { ...SHORT, ...ALONE, faultsMs: 500 }
     const [one, other] = [await simulate(1, { scenario }), await simulate(2, { scenario })]
