@@ -1,5 +1,9 @@
-import { afterAll, beforeAll, describe, test } from 'vitest'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { PATIENCE_MS, type PartitionView } from '../harness/admin.ts'
 import { Cluster, type ClusterNode } from '../harness/cluster.ts'
+import { eventually } from '../harness/process.ts'
 import { CLIENT_PARTITIONS, CLIENT_TOPICS, Clients, quickGroups } from './clients.ts'
 import { Load } from './load.ts'
 import { expectEqualReplicas } from './read-back.ts'
@@ -115,4 +119,56 @@ test('the disk of the active controller is full: the others go on, and it is in 
   })
     .finally(() => clients?.kill())
     .finally(() => Promise.all([...disks.values()].map((disk) => disk.end())))
+}, 900_000)
+
+test('the second log directory of a broker is full: what is in it is led elsewhere, what is in the first goes on; all is in sync again once there is room and it has started anew', async () => {
+  const cluster = await Cluster.of({ nodes: [{}, {}, {}], overrides: shortSessions })
+  const victim = cluster.node(1)
+  const secondDir = join(victim.dir, 'second')
+  victim.overrides = { 'log.dirs': `${victim.dataDir},${secondDir}` }
+  const disk = await SmallDisk.on(secondDir, 64)
+  victim.wrap = disk.wrap
+
+  /** Waits until the victim leads these partitions of the load, or neither leads them nor is in sync. */
+  async function untilLeads(topic: string, partitions: readonly number[], isWanted: boolean): Promise<void> {
+    await eventually(`node ${victim.id} leads ${partitions}: ${isWanted}`, PATIENCE_MS, async () => {
+      if (isWanted) await cluster.admin.electPreferred([{ topic, partitions: [...partitions] }])
+      const view = await cluster.admin.view([topic])
+      const found = view.partitions.filter(({ partition }) => partitions.includes(partition))
+      const isGone = ({ leader, isr }: PartitionView) => leader !== victim.id && leader >= 0 && !isr.includes(victim.id)
+      const wrong = found.find((each) => (isWanted ? each.leader !== victim.id : !isGone(each)))
+      if (wrong !== undefined) throw new Error(JSON.stringify(wrong))
+      return true
+    })
+  }
+
+  await withCluster(cluster, async () => {
+    await cluster.launch()
+    const assignment = Array.from({ length: 6 }, () => [1, 2, 3])
+    const load = await Load.start(cluster, 'half', { assignment, maxPauseMs: 50 })
+    await load.progress()
+    const all = assignment.map((_, partition) => partition)
+    const isLost = (partition: number) => existsSync(join(disk.path, `${load.topic}-${partition}`))
+    const [lost, kept] = [all.filter(isLost), all.filter((partition) => !isLost(partition))]
+    expect([lost.length, kept.length]).toEqual([3, 3])
+    load.resetGaps()
+    disk.fill()
+    await untilLeads(load.topic, lost, false)
+    await load.progress()
+    console.log(`a full log directory: ${Math.round(load.longestGapMs)} ms at most between acknowledgements`)
+    await untilLeads(load.topic, kept, true)
+    await load.progress()
+    await untilLeads(load.topic, lost, false)
+    disk.free()
+    await victim.kill()
+    await victim.start()
+    await cluster.admin.settled()
+    await untilLeads(load.topic, all, true)
+    await load.progress()
+    console.log(`${load.topic}: ${await load.finish()} records acknowledged`)
+    await cluster.admin.settled()
+    await cluster.stop()
+    expect(all.filter(isLost)).toEqual(lost)
+    expectEqualReplicas(cluster, load.topic, all.length, [disk.path])
+  }).finally(() => disk.end())
 }, 900_000)

@@ -66,21 +66,28 @@ export async function checkLedger(ledger: Ledger, cluster: Cluster): Promise<voi
   await ledger.check(reader).finally(() => reader.close())
 }
 
-/** All bytes of a partition's log in one data directory. Segments may end at other places on other replicas. */
-function logBytes(dataDir: string, topic: string, partition: number): Buffer {
-  const dir = join(dataDir, `${topic}-${partition}`)
+/** All bytes of a partition's log in one log directory. Segments may end at other places on other replicas. */
+function logBytes(logDir: string, topic: string, partition: number): Buffer {
+  const dir = join(logDir, `${topic}-${partition}`)
   const names = readdirSync(dir).filter((name) => name.endsWith('.log'))
   return Buffer.concat(names.sort().map((name) => readFileSync(join(dir, name))))
 }
 
 /**
- * The cluster must be stopped, with everything in sync before: then replicas are equal byte by byte.
+ * The cluster must be stopped, with everything in sync before: then replicas are equal byte by byte. `moreLogDirs` are those
+ * that brokers have besides their data directories.
  */
-export function expectEqualReplicas(cluster: Cluster, topic: string, partitions: number): void {
+export function expectEqualReplicas(
+  cluster: Cluster,
+  topic: string,
+  partitions: number,
+  moreLogDirs: readonly string[] = [],
+): void {
+  const logDirs = [...cluster.brokers.map(({ dataDir }) => dataDir), ...moreLogDirs]
   for (let partition = 0; partition < partitions; partition++) {
-    const homes = cluster.brokers.filter(({ dataDir }) => existsSync(join(dataDir, `${topic}-${partition}`)))
+    const homes = logDirs.filter((logDir) => existsSync(join(logDir, `${topic}-${partition}`)))
     expect(homes.length, `replicas of ${topic}-${partition}`).toBeGreaterThan(1)
-    const [first, ...others] = homes.map(({ dataDir }) => logBytes(dataDir, topic, partition))
+    const [first, ...others] = homes.map((logDir) => logBytes(logDir, topic, partition))
     for (const other of others) {
       const isEqual = first!.equals(other)
       expect(isEqual, `${topic}-${partition}: ${first!.length} and ${other.length} bytes, not the same`).toBe(true)

@@ -8,13 +8,14 @@ const CHUNK = Buffer.alloc(65_536, 1)
 /** A file system of its own for processes that run under `wrap`; needs root, or user namespaces for everybody. */
 export class SmallDisk {
   readonly wrap: readonly string[]
+  /** Where other processes see what is in it. */
+  readonly path: string
   private readonly holder: Daemon
-  private readonly filler: string
 
   private constructor(holder: Daemon, dir: string, namespaces: readonly string[]) {
     this.holder = holder
     this.wrap = ['nsenter', '-t', String(holder.pid), ...namespaces, '--']
-    this.filler = join(`/proc/${holder.pid}/root`, dir, 'filler')
+    this.path = join(`/proc/${holder.pid}/root`, dir)
   }
 
   /** Puts an empty file system of `sizeMb` on `dir`. */
@@ -39,7 +40,7 @@ export class SmallDisk {
   fill(): void {
     for (let index = 0; ; index++) {
       try {
-        writeFileSync(`${this.filler}-${index}`, CHUNK)
+        writeFileSync(this.filler(index), CHUNK)
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code === 'ENOSPC') return
         throw error
@@ -50,11 +51,15 @@ export class SmallDisk {
 
   /** Gives back what `fill` took. */
   free(): void {
-    for (let index = 0; index <= this.files; index++) rmSync(`${this.filler}-${index}`, { force: true })
+    for (let index = 0; index <= this.files; index++) rmSync(this.filler(index), { force: true })
   }
 
   async end(): Promise<void> {
     await this.holder.end('SIGKILL', 5_000)
+  }
+
+  private filler(index: number): string {
+    return join(this.path, `filler-${index}`)
   }
 
   private files = 0

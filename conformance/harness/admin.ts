@@ -37,6 +37,8 @@ export interface TopicPlan {
   readonly assignment?: ReadonlyArray<readonly number[]>
 }
 
+type Wanted = { topic: string; partitions: number[] }[]
+
 const ANSWER_WITHIN_MS = 10_000
 /** How long anything may take that a cluster does by itself, on a machine that has other things to do. */
 export const PATIENCE_MS = 180_000
@@ -150,9 +152,9 @@ export class Admin {
     })
   }
 
-  /** Makes the first replica of each partition its leader; partitions where it is that already are no error. */
-  async electPreferred(): Promise<void> {
-    const body = await this.request(apis.ElectLeaders, 2, { electionType: 0, topicPartitions: null, timeoutMs: 20_000 })
+  /** Makes the first replica of each partition (of these) its leader; partitions where it is that already are no error. */
+  async electPreferred(topicPartitions: Wanted | null = null): Promise<void> {
+    const body = await this.request(apis.ElectLeaders, 2, { electionType: 0, topicPartitions, timeoutMs: 20_000 })
     const electionNotNeeded = 84
     const failed = body.replicaElectionResults
       .flatMap(({ topic, partitionResult }) => partitionResult.map((result) => ({ topic, ...result })))
