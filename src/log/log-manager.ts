@@ -346,7 +346,7 @@ export class LogManager {
       try {
         count += log.retire()
       } catch (error) {
-        if (diskErrorCode(error) === undefined) throw error
+        if (!(error instanceof LogError) && diskErrorCode(error) === undefined) throw error
         this.#environment.logger.error(`Retention of ${log.name} failed: ${messageOf(error)}`)
       }
     }

@@ -288,9 +288,13 @@ export class PartitionLog implements PartitionLogApi {
     if (offset <= state.logStartOffset) return false
     state.logStartOffset = offset
     state.environment.logger.info(`Incremented log start offset of ${state.name} to ${offset} due to ${reason}`)
-    state.epochs.truncateFromStart(offset)
     state.producers.onHighWatermark(offset)
     this.onLogStart()
+    try {
+      state.epochs.truncateFromStart(offset)
+    } catch (error) {
+      throw state.refusalOf(error)
+    }
     return true
   }
 

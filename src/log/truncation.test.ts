@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { errors } from '../protocol/errors.ts'
 import type { PartitionLog } from './partition-log.ts'
 import { batchOf, CLIENT, DIRECTORY, marker, openLog, readValues, testEnvironment } from './testkit.ts'
 
@@ -8,6 +9,21 @@ const FOLLOW = { origin: 'replication', leaderEpoch: 99 } as const
 const given = (baseOffset: number, partitionLeaderEpoch: number, values: readonly string[]) =>
   batchOf(values, { baseOffset, partitionLeaderEpoch })
 const valuesOf = async (log: PartitionLog) => (await readValues(log)).map(([offset, value]) => `${offset}${value}`)
+
+describe('a log start that moves', () => {
+  it('is where it is said to be when its epochs cannot be written: that is an error of storage', async () => {
+    const environment = testEnvironment()
+    const log = openLog(environment)
+    await log.append([given(0, 1, ['a']), given(1, 1, ['b'])], FOLLOW)
+    log.advanceHighWatermark(2)
+    environment.disk.fault = (operation) => (operation === 'write' ? 'EIO' : undefined)
+    const isStorageError = expect.objectContaining({ error: errors.KAFKA_STORAGE_ERROR })
+    expect(() => log.advanceLogStart(1, 'test')).toThrow(isStorageError)
+    expect(log).toMatchObject({ logStartOffset: 1, logEndOffset: 2 })
+    environment.disk.fault = () => undefined
+    expect(openLog(environment, {}, { logStartOffset: 1 })).toMatchObject({ logStartOffset: 1, logEndOffset: 2 })
+  })
+})
 
 describe('a truncation', () => {
   it('past the end drops epochs without records, and nothing else (KIP-101)', async () => {

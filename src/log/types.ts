@@ -229,7 +229,10 @@ export interface PartitionLogApi {
   /** Notes the first offset of an epoch that this replica begins to lead, as Apache Kafka does on becoming leader. */
   assignEpoch(leaderEpoch: number, startOffset: number): void
   epochForOffset(offset: number): number | undefined
-  /** DeleteRecords: records below `offset` are gone. OFFSET_OUT_OF_RANGE above the high watermark. True if it moved. */
+  /**
+   * DeleteRecords: records below `offset` are gone. True if it moved. Throws LogError: OFFSET_OUT_OF_RANGE above the high
+   * watermark; KAFKA_STORAGE_ERROR where it has moved, but not the epochs on the disk, which the next start puts right.
+   */
   advanceLogStart(offset: number, reason: string): boolean
   /** Called when the log start has moved, for whatever reason. */
   onLogStart: () => void
