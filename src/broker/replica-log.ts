@@ -2,8 +2,9 @@ import { CoordinatorError } from '../coordinator/coordinator-error.ts'
 import type { BatchTransaction, CoordinatorLog } from '../coordinator/coordinator-log.ts'
 import { LogError } from '../log/append-error.ts'
 import { errors } from '../protocol/errors.ts'
-import { NotReplicatedError, type Partition, type TransactionalAppend } from '../replication/partition.ts'
+import { NotReplicatedError, type Partition } from '../replication/partition.ts'
 import type { ReplicaManager } from '../replication/replica-manager.ts'
+import type { TransactionalAppend } from '../replication/transactional-appends.ts'
 import { VerificationGuard } from '../replication/verification.ts'
 
 const ALL_IN_SYNC = -1

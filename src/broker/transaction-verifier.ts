@@ -2,7 +2,8 @@ import { TRANSACTION_TOPIC, type TransactionCoordinator } from '../coordinator/t
 import { LogError } from '../log/append-error.ts'
 import type { MetadataImage } from '../metadata/image.ts'
 import { errors, type KafkaError } from '../protocol/errors.ts'
-import type { Partition, TransactionalAppend } from '../replication/partition.ts'
+import type { Partition } from '../replication/partition.ts'
+import type { TransactionalAppend } from '../replication/transactional-appends.ts'
 import type { TransactionQuestions } from './transaction-questions.ts'
 
 /**

@@ -1,36 +1,13 @@
 import { LogError } from '../log/append-error.ts'
-import type {
-  AppendInfo,
-  AppendOptions,
-  AppendOrigin,
-  FetchData,
-  PartitionLogApi,
-  ProducerInfo,
-  ReadUpTo,
-} from '../log/types.ts'
+import type { AppendInfo, AppendOrigin, FetchData, PartitionLogApi, ReadUpTo } from '../log/types.ts'
 import { type ErrorName, errors, type KafkaError } from '../protocol/errors.ts'
 import type { FollowerProgress } from './follower-progress.ts'
 import { type FollowerFetch, LeaderState, type Leadership, type LedPartition } from './leader-state.ts'
 import { OffsetWaits } from './offset-waits.ts'
 import { type PartitionObserver, PartitionWaits } from './partition-waits.ts'
 import type { FetchWait } from './purgatory.ts'
-import { type VerificationGuard, VerificationGuards } from './verification.ts'
-
-/** Who says nothing of a transaction does not open one. */
-const refuse = () => false
-const accept = () => true
-
-/** What is special about an append that belongs to a transaction. */
-export interface TransactionalAppend {
-  readonly producerId: number
-  readonly producerEpoch: number
-  /** Of a batch of records: -1 for none. */
-  readonly baseSequence: number
-  /** What the coordinator's word was given for; undefined where the transaction is open, or nobody was asked. */
-  readonly guard?: VerificationGuard | undefined
-  /** The transaction.version under which a marker is written; left out for records. */
-  readonly markerVersion?: number
-}
+import { type TransactionalAppend, TransactionalAppends } from './transactional-appends.ts'
+import type { VerificationGuard } from './verification.ts'
 
 /** What the metadata log says of a partition, as far as serving it goes. */
 export interface PartitionState {
@@ -82,11 +59,6 @@ export class NotReplicatedError extends LogError {
   }
 }
 
-/** Whether a batch of the producer came between: one that is refused, or a repeated one, leaves everything as it is. */
-function hasWritten(before: ProducerInfo | undefined, after: ProducerInfo): boolean {
-  return before?.lastSequence !== after.lastSequence || before.producerEpoch !== after.producerEpoch
-}
-
 /** A partition of which this broker has a replica: its log, and its part in the replication of it. */
 export class Partition implements LedPartition {
   readonly topic: string
@@ -99,8 +71,7 @@ export class Partition implements LedPartition {
   #state: PartitionState
   /** While this broker leads, and its log works. */
   #leading: LeaderState | undefined
-  readonly #guards = new VerificationGuards()
-  readonly #openingTransaction = (producerId: number) => this.#guards.get(producerId)
+  readonly #transactions: TransactionalAppends
   readonly #waits = new PartitionWaits()
   /** Appends with acks=all, until the high watermark is past them. */
   readonly #acks: OffsetWaits
@@ -117,6 +88,7 @@ export class Partition implements LedPartition {
     this.#context = context
     this.#log = log
     this.minInsyncReplicas = minInsyncReplicas
+    this.#transactions = new TransactionalAppends(context.mustVerifyTransactions)
     this.#acks = new OffsetWaits(context.time)
     this.#deletions = new OffsetWaits(context.time)
     this.#state = state
@@ -194,7 +166,7 @@ export class Partition implements LedPartition {
     if (this.#leading === undefined) return
     this.#leading.end()
     this.#leading = undefined
-    this.#guards.clear()
+    this.#transactions.clear()
     this.#acks.fail(error)
     this.#deletions.fail(error)
   }
@@ -231,9 +203,7 @@ export class Partition implements LedPartition {
    */
   beginVerification(batch: TransactionalAppend, bumpsEpochs: boolean): VerificationGuard | undefined {
     if (!this.isLeader) throw this.#notLeader()
-    const { producerId, producerEpoch, baseSequence } = batch
-    const known = this.log.producer(producerId)
-    return this.#guards.begin(producerId, producerEpoch, baseSequence, bumpsEpochs, known)
+    return this.#transactions.begin(this.log, batch, bumpsEpochs)
   }
 
   #notLeader(): LogError {
@@ -259,12 +229,7 @@ export class Partition implements LedPartition {
     if (acks === -1 && isr.length < leading.minIsr) {
       throw new LogError('NOT_ENOUGH_REPLICAS', `${isr.length} replicas are in sync, ${leading.minIsr} are required`)
     }
-    const isTransactionVerified = this.#context.mustVerifyTransactions() ? refuse : accept
-    const options = { leaderEpoch, origin, isTransactionVerified, openingTransaction: this.#openingTransaction }
-    const written =
-      transaction === undefined
-        ? this.log.append(records, options)
-        : this.#appendTransactional(records, options, transaction)
+    const written = this.#transactions.append(this.log, records, leaderEpoch, origin, transaction)
     let info: AppendInfo
     try {
       info = await written
@@ -280,29 +245,6 @@ export class Partition implements LedPartition {
     if (transaction?.markerVersion !== undefined) this.wakeAll()
     if (acks === -1 && leading.isReplicated) await this.#replicated(info, leading, timeoutMs)
     return info
-  }
-
-  #appendTransactional(
-    records: readonly Buffer[],
-    options: AppendOptions,
-    transaction: TransactionalAppend,
-  ): Promise<AppendInfo> {
-    const { producerId, producerEpoch, guard, markerVersion } = transaction
-    if (markerVersion !== undefined) {
-      const written = this.log.append(records, { ...options, transactionVersion: markerVersion })
-      const now = this.log.producer(producerId)
-      if (now?.producerEpoch === producerEpoch && now.currentTxnStartOffset < 0) {
-        this.#guards.ended(producerId, producerEpoch)
-      }
-      return written
-    }
-    const isTransactionVerified = () => guard !== undefined && this.#guards.get(producerId) === guard
-    const before = this.#guards.get(producerId) && this.log.producer(producerId)
-    const mustVerify = this.#context.mustVerifyTransactions()
-    const written = this.log.append(records, mustVerify ? { ...options, isTransactionVerified } : options)
-    const after = this.#guards.get(producerId) && this.log.producer(producerId)
-    if (after !== undefined && hasWritten(before, after)) this.#guards.used(producerId)
-    return written
   }
 
   /** Where another replica can lead, this one does not wait until its disk works again, or has room. */

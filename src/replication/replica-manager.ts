@@ -7,14 +7,9 @@ import { type FetchOutcome, type FetchParams, FetchReader, type FetchResult, typ
 import type { Followers } from './followers.ts'
 import type { IsrChanges } from './isr-changes.ts'
 import type { KnownBrokers } from './leader-state.ts'
-import {
-  NotReplicatedError,
-  Partition,
-  type PartitionContext,
-  type PartitionState,
-  type TransactionalAppend,
-} from './partition.ts'
+import { NotReplicatedError, Partition, type PartitionContext, type PartitionState } from './partition.ts'
 import type { SessionChanges } from './session-changes.ts'
+import type { TransactionalAppend } from './transactional-appends.ts'
 
 /** The settings of a topic, as far as its replicas go. */
 export interface ReplicaConfig {
