@@ -86,9 +86,7 @@ export class Cluster {
     world.onDiskChange = (node, operation, path) => {
       if (operation === 'replace' && path.endsWith('/quorum-state')) quorum.onState(node)
     }
-    world.afterEvent = (life) => {
-      if (life !== undefined) this.replicas.check(life)
-    }
+    world.afterEvent = (life) => this.replicas.check(life)
   }
 
   /** Puts the classes back as they were. */

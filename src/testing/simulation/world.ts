@@ -47,8 +47,10 @@ export class World {
   /** Nothing more is asked of the cluster. */
   isOver = false
   onDiskChange: (node: SimulatedNode, operation: DiskOperation, path: string) => void = () => {}
-  /** Called after every event, with the process that it was for. */
-  afterEvent: (life: Life | undefined) => void = () => {}
+  /** Called after every event, with each process that it was for. */
+  afterEvent: (life: Life) => void = () => {}
+  /** Processes that have done something since `afterEvent` was called. */
+  readonly #entered = new Set<Life>()
   events = 0
 
   constructor(seed: number, isVerbose: boolean) {
@@ -85,6 +87,7 @@ export class World {
 
   runAs(life: Life, task: () => void): void {
     this.current = life
+    this.#entered.add(life)
     try {
       task()
     } catch (error) {
@@ -115,9 +118,9 @@ export class World {
         return isDone()
       }
       this.events++
-      const life = this.current
       this.current = undefined
-      this.afterEvent(life)
+      for (const life of this.#entered) this.afterEvent(life)
+      this.#entered.clear()
     }
     return this.failure === undefined
   }
