@@ -13,6 +13,14 @@ interface Written {
   readonly partition: number
   /** Where it was acknowledged with acks=all; undefined while it was not. */
   offset: number | undefined
+  /** All values of its key, in the order in which they were written; undefined where all values are kept. */
+  readonly ofKey: string[] | undefined
+}
+
+export interface WrittenAs {
+  readonly transaction?: LedgerTransaction
+  /** Whoever reads later finds it, or a later one of that key, which is written by nobody else. */
+  readonly key?: string | undefined
 }
 
 /** What becomes of a transaction. */
@@ -35,6 +43,7 @@ export class Ledger {
   readonly #places = new Map<string, string>()
   readonly #transactionOf = new Map<string, LedgerTransaction>()
   readonly transactions: LedgerTransaction[] = []
+  readonly #ofKeys = new Map<string, string[]>()
   readonly #producerIds = new Set<number>()
   /** By partition, where it may begin now. */
   readonly #deleted = new Map<string, number>()
@@ -56,8 +65,12 @@ export class Ledger {
     this.#deleted.set(key, Math.max(offset, this.#deleted.get(key) ?? 0))
   }
 
-  wrote(value: string, topic: string, partition: number, transaction?: LedgerTransaction): void {
-    this.#written.set(value, { topic, partition, offset: undefined })
+  wrote(value: string, place: Omit<Place, 'offset'>, { transaction, key }: WrittenAs = {}): void {
+    const { topic, partition } = place
+    const ofKey = key === undefined ? undefined : (this.#ofKeys.get(key) ?? [])
+    if (key !== undefined) this.#ofKeys.set(key, ofKey!)
+    ofKey?.push(value)
+    this.#written.set(value, { topic, partition, offset: undefined, ofKey })
     if (transaction === undefined) return
     transaction.values.push(value)
     this.#transactionOf.set(value, transaction)
@@ -115,18 +128,20 @@ export class Ledger {
   }
 
   /**
-   * After all is over: `found` are the values of every partition that a reader of committed records has found. Everything
-   * that was acknowledged must be among them, but for what was deleted.
+   * After all is over: `found` are the values of partitions that a reader of committed records has found. Everything that
+   * was acknowledged there must be among them, but for what was deleted, or had a later value of its key.
    */
   checkComplete(reader: string, found: ReadonlyMap<string, ReadonlySet<string>>): void {
     const isThere = (value: string): boolean => {
       const { topic, partition } = this.#written.get(value)!
       return found.get(`${topic}-${partition}`)?.has(value) ?? false
     }
-    for (const [value, { topic, partition, offset }] of this.#written) {
+    for (const [value, { topic, partition, offset, ofKey }] of this.#written) {
+      if (!found.has(`${topic}-${partition}`)) continue
       if (offset === undefined || offset < (this.#deleted.get(`${topic}-${partition}`) ?? 0)) continue
       const fate = this.#transactionOf.get(value)?.fate ?? 'committed'
       if (fate !== 'committed' || isThere(value)) continue
+      if (ofKey?.slice(ofKey.indexOf(value)).some(isThere)) continue
       this.#world.fail(
         `"${value}" was acknowledged at ${textOf({ topic, partition, offset })}, and ${reader} never read it`,
       )
@@ -134,6 +149,7 @@ export class Ledger {
     for (const { name, fate, values: all } of this.transactions) {
       const values = all.filter((value) => {
         const { topic, partition, offset } = this.#written.get(value)!
+        if (!found.has(`${topic}-${partition}`)) return false
         return offset !== undefined && offset >= (this.#deleted.get(`${topic}-${partition}`) ?? 0)
       })
       const seen = values.filter(isThere).length

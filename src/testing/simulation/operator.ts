@@ -8,6 +8,13 @@ import type { PartitionReader } from './readers.ts'
 
 const TIMEOUT_MS = 2000
 
+interface OperatedTopics {
+  /** Of which records are deleted. */
+  readonly shortened: readonly WorkTopic[]
+  /** Of which replicas are moved. */
+  readonly moved: readonly WorkTopic[]
+}
+
 /**
  * Somebody who runs the cluster: now and then deletes records, moves replicas, gives partitions back to their first, makes
  * topics and deletes them.
@@ -15,7 +22,7 @@ const TIMEOUT_MS = 2000
 export class Operator {
   readonly #client: Client
   readonly #ledger: Ledger
-  readonly #topics: readonly WorkTopic[]
+  readonly #topics: OperatedTopics
   readonly #readers: readonly PartitionReader[]
   readonly #brokerIds: readonly number[]
   readonly #made: string[] = []
@@ -25,7 +32,7 @@ export class Operator {
   constructor(
     client: Client,
     ledger: Ledger,
-    topics: readonly WorkTopic[],
+    topics: OperatedTopics,
     readers: readonly PartitionReader[],
     brokerIds: readonly number[],
   ) {
@@ -54,15 +61,15 @@ export class Operator {
     }
   }
 
-  #choose(): { name: string; partition: number } {
+  #choose(topics: readonly WorkTopic[]): { name: string; partition: number } {
     const { random } = this.#client
-    const { name, partitions } = random.pick(this.#topics)
+    const { name, partitions } = random.pick(topics)
     return { name, partition: random.below(partitions) }
   }
 
   /** What all readers have read, or a part of it. */
   async #deleteRecords(): Promise<void> {
-    const { name, partition } = this.#choose()
+    const { name, partition } = this.#choose(this.#topics.shortened)
     const positions = this.#readers
       .filter((reader) => reader.topic === name && reader.partition === partition)
       .map(({ position }) => position)
@@ -101,7 +108,7 @@ export class Operator {
 
   async #reassign(): Promise<void> {
     const { random, world } = this.#client
-    const { name, partition } = this.#choose()
+    const { name, partition } = this.#choose(this.#topics.moved)
     const place = await this.#client.placeOf(name, partition)
     if (place === undefined) return
     const left = [...this.#brokerIds]

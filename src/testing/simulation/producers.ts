@@ -14,6 +14,8 @@ const PRODUCE_TIMEOUT_MS = 2000
 export interface WorkTopic {
   readonly name: string
   readonly partitions: number
+  /** Of its own. [none] */
+  readonly configs?: readonly { readonly name: string; readonly value: string }[]
 }
 
 export interface ProducerId {
@@ -26,6 +28,8 @@ export interface Batch {
   readonly topic: string
   readonly partition: number
   readonly values: readonly string[]
+  /** Of all its values. [none] */
+  readonly key?: string | undefined
   readonly producer?: ProducerId
   readonly baseSequence?: number
   readonly transactionalId?: string
@@ -39,12 +43,12 @@ export type Attempt = { readonly errorCode: number; readonly baseOffset: number 
 
 export async function attempt(client: Client, batch: Batch): Promise<Attempt | undefined> {
   const { topic, partition, values, producer, baseSequence = -1, transactionalId = null, acks } = batch
-  const { version = PRODUCE_VERSION } = batch
+  const { version = PRODUCE_VERSION, key } = batch
   const place = await client.placeOf(topic, partition)
   if (place === undefined) return undefined
   const timestamp = Math.floor(client.world.time.nowMs())
   const records = buildBatch(
-    values.map((value) => ({ timestamp, key: null, value: Buffer.from(value) })),
+    values.map((value) => ({ timestamp, key: key === undefined ? null : Buffer.from(key), value: Buffer.from(value) })),
     {
       producerId: producer?.id ?? -1,
       producerEpoch: producer?.epoch ?? -1,
@@ -137,6 +141,8 @@ export abstract class Writer {
 export class IdempotentProducer extends Writer {
   #producer: ProducerId | undefined
   readonly #sequences = new Map<string, number>()
+  /** How many keys it has of its own; 0 where it writes without. */
+  protected readonly keys: number = 0
 
   protected async write(): Promise<void> {
     // Now and then a new one, as of a producer that starts again.
@@ -147,12 +153,13 @@ export class IdempotentProducer extends Writer {
     const producer = this.#producer
     if (producer === undefined) return
     const place = this.choose()
-    const key = `${place.topic}-${place.partition}`
-    const baseSequence = this.#sequences.get(key) ?? 0
+    const log = `${place.topic}-${place.partition}`
+    const baseSequence = this.#sequences.get(log) ?? 0
     const values = this.nextValues('once')
-    for (const value of values) this.ledger.wrote(value, place.topic, place.partition)
+    const key = this.keys === 0 ? undefined : `${this.name}/${this.client.random.below(this.keys)}`
+    for (const value of values) this.ledger.wrote(value, place, { key })
     for (;;) {
-      const result = await attempt(this.client, { ...place, values, producer, baseSequence, acks: -1 })
+      const result = await attempt(this.client, { ...place, values, key, producer, baseSequence, acks: -1 })
       if (result === undefined) return
       if (result !== 'lost' && result.errorCode === 0) {
         for (const [index, value] of values.entries()) this.ledger.acked(value, result.baseOffset + index)
@@ -161,7 +168,7 @@ export class IdempotentProducer extends Writer {
       if (result !== 'lost' && result.errorCode === errors.DUPLICATE_SEQUENCE_NUMBER.code) break
       if (result !== 'lost' && !isRetriable(result.errorCode)) {
         const name = nameOfError(result.errorCode)
-        this.client.world.fail(`${this.name} may not write sequence ${baseSequence} to ${key}: ${name}`)
+        this.client.world.fail(`${this.name} may not write sequence ${baseSequence} to ${log}: ${name}`)
         return
       }
       // A batch that was tried and given up leaves a gap in the sequences: it is tried to the end of the run.
@@ -169,8 +176,13 @@ export class IdempotentProducer extends Writer {
       await this.client.backOff()
     }
     this.acks++
-    this.#sequences.set(key, baseSequence + values.length)
+    this.#sequences.set(log, baseSequence + values.length)
   }
+}
+
+/** Writes values of a few keys, of which the newest has to be kept. */
+export class KeyedProducer extends IdempotentProducer {
+  protected override readonly keys = 3
 }
 
 /** A producer without sequences: what it sends again may be there twice. `acks` 1 promises nothing. */
@@ -185,7 +197,7 @@ export class PlainProducer extends Writer {
   protected async write(): Promise<void> {
     const place = this.choose()
     const values = this.nextValues('plain')
-    for (const value of values) this.ledger.wrote(value, place.topic, place.partition)
+    for (const value of values) this.ledger.wrote(value, place)
     const result = await attempt(this.client, { ...place, values, acks: this.#acks })
     if (result === undefined || result === 'lost' || result.errorCode !== 0) return this.client.backOff()
     this.acks++

@@ -16,6 +16,8 @@ export interface Scenario {
   readonly joiners: number
   readonly settings: Readonly<Record<string, string>>
   readonly topics: readonly WorkTopic[]
+  /** A topic of which the newest value of each key is kept; undefined for none, and nothing is compacted then. */
+  readonly compacted: WorkTopic | undefined
   readonly idempotentProducers: number
   readonly plainProducers: number
   readonly transactionalProducers: number
@@ -27,6 +29,24 @@ export interface Scenario {
   /** Nothing is acknowledged that is not on stable storage. */
   readonly isAllSynced: boolean
   readonly hasDiskFailures: boolean
+}
+
+/** Small segments, which are compacted soon after there is another one. */
+export const COMPACTION = {
+  'log.cleaner.enable': 'true',
+  'log.cleaner.backoff.ms': '400',
+  'log.cleaner.min.cleanable.ratio': '0.2',
+  'log.cleaner.io.buffer.size': '8192',
+  'log.roll.ms': '1500',
+}
+
+export const BALANCES: WorkTopic = {
+  name: 'balances',
+  partitions: 1,
+  configs: [
+    { name: 'cleanup.policy', value: 'compact' },
+    { name: 'internal.segment.bytes', value: '600' },
+  ],
 }
 
 export function scenarioOf(random: SeededRandom): Scenario {
@@ -44,6 +64,9 @@ export function scenarioOf(random: SeededRandom): Scenario {
     'metadata.log.segment.ms': '1000',
     'metadata.max.retention.ms': '1000',
   }
+  const racks = nodes >= 3 && more.percent(40) ? more.pick([2, 3]) : 0
+  const isCompacting = more.percent(35)
+  const deleteRetentionMs = more.pick(['0', '2000'])
   return {
     nodes,
     controllers: nodes === 3 && random.percent(25) ? 3 : 0,
@@ -58,17 +81,19 @@ export function scenarioOf(random: SeededRandom): Scenario {
       ...(isAllSynced ? { 'log.flush.interval.messages': '1' } : {}),
       ...(random.percent(50) ? { 'log.roll.ms': '3000' } : {}),
       ...(random.percent(40) ? snapshots : {}),
+      ...(isCompacting ? { ...COMPACTION, 'log.cleaner.delete.retention.ms': deleteRetentionMs } : {}),
       // Who has to catch up does so in many steps.
       ...(random.percent(40) ? { 'replica.fetch.max.bytes': '1024', 'replica.fetch.response.max.bytes': '1500' } : {}),
     },
     topics: [{ name: 'orders', partitions: 2 }],
+    compacted: isCompacting ? BALANCES : undefined,
     idempotentProducers: 2,
     plainProducers: 2,
     transactionalProducers: random.pick([0, 1, 2]),
     groupMembers: random.pick([0, 2, 3]),
     faultsMs: 30_000,
     maxPauseMs: random.pick([1500, 4000]),
-    racks: nodes >= 3 && more.percent(40) ? more.pick([2, 3]) : 0,
+    racks,
     isAllSynced,
     hasDiskFailures,
   }

@@ -8,8 +8,8 @@ import { Faults } from './faults.ts'
 import { Committer, GroupMember, GroupView } from './groups.ts'
 import { Ledger } from './ledger.ts'
 import { Operator } from './operator.ts'
-import { IdempotentProducer, PlainProducer, type WorkTopic, type Writer } from './producers.ts'
-import { PartitionReader } from './readers.ts'
+import { IdempotentProducer, KeyedProducer, PlainProducer, type WorkTopic, type Writer } from './producers.ts'
+import { PartitionReader, type ReaderOptions } from './readers.ts'
 import { type Scenario, scenarioOf } from './scenario.ts'
 import { TransactionalProducer } from './transactions.ts'
 import { VoterOperator } from './voters.ts'
@@ -36,6 +36,8 @@ export interface Outcome {
   readonly nearbyAnswers: number
   readonly virtualMs: number
 }
+
+type ReaderKind = Pick<ReaderOptions, 'isCommitted' | 'isCompacted'> & { readonly rackId?: string }
 
 /** How long a cluster that is well again may take until all is as it should be. */
 const RECOVERY_MS = 90_000
@@ -69,7 +71,7 @@ class Run {
     for (const node of world.nodes) node.start()
     await this.#phase('the cluster starts', START_MS, () => world.nodes.every(({ isServing }) => isServing))
     this.#startWork()
-    await this.#phase('topics are made', START_MS, () => this.#topics.length === this.scenario.topics.length)
+    await this.#phase('topics are made', START_MS, () => this.#topics.length === this.#allTopics.length)
     const faults = new Faults(world, this.scenario)
     faults.clientHosts = this.#clients.map(({ host }) => host)
     faults.isInSync = (nodeId) => this.#isInSync(nodeId)
@@ -95,6 +97,11 @@ class Run {
     for (const writer of this.#writers) writer.isStopped = true
     await this.#phase('writers come to an end', RECOVERY_MS, () => this.#writers.every(({ hasEnded }) => hasEnded))
     await world.run(1000)
+    const { compacted } = this.scenario
+    // Who has read all along has what compaction takes away.
+    if (compacted !== undefined) {
+      this.#startReader(this.#client('late-reader'), compacted, 0, { isCommitted: true, isCompacted: true })
+    }
     for (const reader of this.#readers) reader.end = -1
     await this.#phase('readers come to the end', RECOVERY_MS, () => this.#areReadersAtEnd())
     const sinceMs = world.time.monotonicMs()
@@ -185,10 +192,8 @@ class Run {
 
   #startWork(): void {
     const admin = this.#client('admin')
-    const topics = this.scenario.topics
-    for (const topic of topics) {
-      this.#background(this.#createTopic(admin, topic))
-    }
+    const { topics, compacted } = this.scenario
+    for (const topic of this.#allTopics) this.#background(this.#createTopic(admin, topic))
     const add = (writer: Writer): void => {
       this.#writers.push(writer)
       this.#background(writer.run())
@@ -205,6 +210,12 @@ class Run {
       const client = this.#client(`transactional-${index}`)
       add(new TransactionalProducer(`t${index}`, client, this.#ledger, topics, client.random.percent(60)))
     }
+    if (compacted !== undefined) {
+      for (const name of ['k1', 'k2']) {
+        add(new KeyedProducer(name, this.#client(`keyed-${name}`), this.#ledger, [compacted]))
+      }
+      this.#startReader(this.#client('compacted-reader'), compacted, 0, { isCommitted: false, isCompacted: true })
+    }
     this.#startGroups()
     this.#startReaders('')
     const { racks } = this.scenario
@@ -220,21 +231,29 @@ class Run {
     for (const isCommitted of [false, true]) {
       const name = isCommitted ? 'committed-reader' : 'reader'
       const client = this.#client(rackId === '' ? name : `${name}-in-${rackId}`)
-      for (const { name: topic, partitions } of this.scenario.topics) {
-        for (let partition = 0; partition < partitions; partition++) {
-          const committedEnd = () => this.#cluster.replicas.committedEnd(topic, partition)
-          const options = { topic, partition, isCommitted, rackId, committedEnd }
-          const reader = new PartitionReader(client, this.#ledger, options)
-          this.#readers.push(reader)
-          this.#background(reader.run())
+      for (const topic of this.scenario.topics) {
+        for (let partition = 0; partition < topic.partitions; partition++) {
+          this.#startReader(client, topic, partition, { isCommitted, rackId })
         }
       }
     }
   }
 
+  #startReader(client: Client, { name: topic }: WorkTopic, partition: number, options: ReaderKind): void {
+    const committedEnd = () => this.#cluster.replicas.committedEnd(topic, partition)
+    const reader = new PartitionReader(client, this.#ledger, { rackId: '', ...options, topic, partition, committedEnd })
+    this.#readers.push(reader)
+    this.#background(reader.run())
+  }
+
+  get #allTopics(): readonly WorkTopic[] {
+    const { topics, compacted } = this.scenario
+    return compacted === undefined ? topics : [...topics, compacted]
+  }
+
   #startOperator(): void {
     const brokerIds = this.world.nodes.filter(({ isBroker }) => isBroker).map(({ id }) => id)
-    const { topics } = this.scenario
+    const topics = { shortened: this.scenario.topics, moved: this.#allTopics }
     const operator = new Operator(this.#client('operator'), this.#ledger, topics, this.#readers, brokerIds)
     this.#operator = operator
     this.#background(operator.run())
@@ -260,9 +279,9 @@ class Run {
   }
 
   async #createTopic(admin: Client, topic: WorkTopic): Promise<void> {
-    const { name, partitions } = topic
+    const { name, partitions, configs = [] } = topic
     const body = {
-      topics: [{ name, numPartitions: partitions, replicationFactor: -1, assignments: [], configs: [] }],
+      topics: [{ name, numPartitions: partitions, replicationFactor: -1, assignments: [], configs }],
       timeoutMs: 5000,
     }
     const exists = errors.TOPIC_ALREADY_EXISTS.code

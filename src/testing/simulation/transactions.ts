@@ -110,7 +110,7 @@ export class TransactionalProducer extends Writer {
     const producer = this.#producer!
     const baseSequence = this.#sequences.get(key) ?? 0
     const values = this.nextValues('once')
-    for (const value of values) this.ledger.wrote(value, place.topic, place.partition, transaction)
+    for (const value of values) this.ledger.wrote(value, place, { transaction })
     const batch = { ...place, values, producer, baseSequence, transactionalId: this.#id, acks: -1 }
     for (;;) {
       const result = await attempt(this.client, { ...batch, version: this.#versions.produce })
