@@ -57,7 +57,7 @@ export function loadLog(context: LoadContext): LoadedLog {
   context.snapshots.load(entries)
   const epochsAreSound = context.epochs.loadAmong(entries)
   const segments = openSegments(context, entries)
-  const isReplayed = !context.cleanShutdown && recoverTail(context, segments)
+  const recovered = context.cleanShutdown ? undefined : recoverTail(context, segments)
   let nextOffset = segments.count === 0 ? -1 : segments.active.readNextOffset()
   checkEnd(context, segments, nextOffset)
   if (nextOffset < context.logStartOffset) {
@@ -67,12 +67,12 @@ export function loadLog(context: LoadContext): LoadedLog {
     nextOffset = context.logStartOffset
   }
   const logStartOffset = Math.max(context.logStartOffset, segments.first.baseOffset)
-  if (!epochsAreSound) rebuildEpochs(context, segments)
+  if (!epochsAreSound || recovered?.isMissingEpochs) rebuildEpochs(context, segments)
   context.epochs.truncateFromEndInMemory(nextOffset)
   context.epochs.truncateFromStart(context.logStartOffset)
   context.snapshots.removeAbove(nextOffset)
   context.snapshots.removeStray(segments.all.map((segment) => segment.baseOffset))
-  if (!isReplayed) loadProducers(context, segments, logStartOffset, nextOffset)
+  if (!recovered?.isReplayed) loadProducers(context, segments, logStartOffset, nextOffset)
   const recoveryPoint = context.cleanShutdown ? nextOffset : Math.min(context.recoveryPoint, nextOffset)
   return { segments, logStartOffset, recoveryPoint, nextOffset }
 }
@@ -159,7 +159,7 @@ function openSegments(context: LoadContext, entries: readonly DiskEntry[]): Segm
     if (names.has(nameOf(segment.baseOffset, INDEX_SUFFIX)) || unflushed.includes(segment)) continue
     logger.warn(`${segment.path} has no offset index; it is made anew`)
     loadProducers(context, segments, context.logStartOffset, segment.baseOffset)
-    const { damage } = recoverSegment(context, segment, NO_LEADER_EPOCH)
+    const { damage } = recoverSegment(context, segment, nothingBefore(segment))
     if (damage) throw damage
     segment.finish()
   }
@@ -179,18 +179,40 @@ function removeOrphan(context: LoadContext, names: ReadonlySet<string>, name: st
   }
 }
 
+/** The last of the batches that were looked at. */
+interface BatchBefore {
+  /** Where it ends, or, before the first, where that may begin. */
+  readonly endOffset: number
+  /** The highest of their epochs, -1 for unknown. */
+  readonly lastEpoch: number
+  /** Whether the epoch of the first of them was saved; undefined as long as there is none. */
+  readonly isSaved: boolean | undefined
+}
+
+function nothingBefore(first: Segment | undefined): BatchBefore {
+  return { endOffset: first?.baseOffset ?? 0, lastEpoch: NO_LEADER_EPOCH, isSaved: undefined }
+}
+
+interface Recovered {
+  /** Whether the producers are as at the end of the log. */
+  readonly isReplayed: boolean
+  /** Whether epochs were not saved that began before what was looked at. */
+  readonly isMissingEpochs: boolean
+}
+
 /**
- * After a crash: checks the segments past the recovery point and keeps the longest sound prefix. Answers whether the
- * producers are then as at its end. That is more than their snapshot holds, which has no room for a batch before the
+ * After a crash: checks the segments past the recovery point and keeps the longest sound prefix. The producers are as at its
+ * end then, if there was anything to check. That is more than their snapshot holds, which has no room for a batch before the
  * last: a producer that had several on their way when the broker was killed, and sends them again, is not misunderstood.
  */
-function recoverTail(context: LoadContext, segments: SegmentList): boolean {
+function recoverTail(context: LoadContext, segments: SegmentList): Recovered {
   const { logger, producers, recoveryPoint } = context
   // Compaction leaves gaps between segments, and segments with nothing in them.
   if (!context.isCompacted) checkSequence(segments, recoveryPoint)
+  const unflushed = segments.from(recoveryPoint)
   let end: number | undefined
-  let lastEpoch: number = NO_LEADER_EPOCH
-  for (const segment of segments.from(recoveryPoint)) {
+  let before = nothingBefore(unflushed[0])
+  for (const segment of unflushed) {
     if (end !== undefined && segment.baseOffset > end && !context.isCompacted) {
       // The machine lost power, and a file that was written later reached the disk before the end of this one.
       logger.warn(`${segment.path} begins past the end of the log; cutting the log off at offset ${end}`)
@@ -199,8 +221,8 @@ function recoverTail(context: LoadContext, segments: SegmentList): boolean {
     }
     logger.info(`Recovering ${segment.path}`)
     if (end === undefined) loadProducers(context, segments, context.logStartOffset, segment.baseOffset)
-    const { damage, nextOffset, ...recovered } = recoverSegment(context, segment, lastEpoch)
-    lastEpoch = recovered.lastEpoch
+    const { damage, nextOffset, last } = recoverSegment(context, segment, before)
+    before = last
     if (damage && nextOffset < recoveryPoint) throw damage
     if (damage) {
       logger.warn(`${damage.message}; cutting the log off at offset ${nextOffset}`)
@@ -218,7 +240,10 @@ function recoverTail(context: LoadContext, segments: SegmentList): boolean {
   }
   context.epochs.save()
   producers.expire(context.nowMs, context.producerIdExpirationMs)
-  return end !== undefined
+  // An epoch with which they begin may have begun before them.
+  const isWhole =
+    unflushed[0] === segments.first || (!context.isCompacted && (unflushed[0]?.baseOffset ?? 0) >= recoveryPoint)
+  return { isReplayed: end !== undefined, isMissingEpochs: before.isSaved === false && !isWhole }
 }
 
 /** Nothing has been written yet: files for it can wait. Of thousands of logs they would cost more than the rest of the start. */
@@ -226,18 +251,15 @@ function isUnused(segments: SegmentList, { producers }: ProducerState): boolean 
   return segments.count === 1 && segments.active.sizeBytes === 0 && producers.size === 0
 }
 
-/**
- * Checks a segment and makes its indexes anew; epochs and producers, which are as before it, follow what it holds.
- * `epochBefore`: of the batch before it, -1 for unknown.
- */
+/** Checks a segment and makes its indexes anew; epochs and producers, which are as `before` it, follow what it holds. */
 function recoverSegment(
   context: LoadContext,
   segment: Segment,
-  epochBefore: number,
-): { damage: DamageError | undefined; nextOffset: number; lastEpoch: number } {
-  const { producers, config } = context
+  before: BatchBefore,
+): { damage: DamageError | undefined; nextOffset: number; last: BatchBefore } {
+  const { producers, epochs, config } = context
   let nextOffset = segment.baseOffset
-  let lastEpoch = epochBefore
+  let { endOffset, lastEpoch, isSaved } = before
   const damage = segment.recover(config.indexIntervalBytes, (batch, positionBytes) => {
     const { partitionLeaderEpoch, baseOffset } = batch
     // What was truncated, and came back behind what was appended since.
@@ -245,24 +267,26 @@ function recoverSegment(
       const what = `epoch ${partitionLeaderEpoch} after epoch ${lastEpoch}`
       throw new DamageError(segment.path, positionBytes, what)
     }
-    if (partitionLeaderEpoch >= 0) followEpoch(context.epochs, partitionLeaderEpoch, nextOffset, baseOffset)
+    const isKnown = partitionLeaderEpoch < 0 || epochs.epochForOffset(baseOffset) === partitionLeaderEpoch
+    isSaved ??= isKnown
+    if (!isKnown) followEpoch(epochs, partitionLeaderEpoch, endOffset, baseOffset)
     lastEpoch = Math.max(lastEpoch, partitionLeaderEpoch)
-    nextOffset = batch.nextOffset
+    endOffset = nextOffset = batch.nextOffset
     replay(producers, segment, batch, true)
   })
   producers.settle(producers.mark)
-  return { damage, nextOffset, lastEpoch }
+  return { damage, nextOffset, last: { endOffset, lastEpoch, isSaved } }
 }
 
 /**
  * The epochs that were saved may be of records that a power failure took, in whose place others are now: a follower would
- * take its log for its leader's. What is in the log counts; between `endOffset`, where the batch before this one ends, and this
- * one, compaction may have left a gap.
+ * take its log for its leader's. What is in the log counts. Between `endOffset`, where the batch before this one ends, and this
+ * one, compaction may have left a gap, and an epoch that was not saved may have begun anywhere in it: it is taken to have begun
+ * before all of it. A follower then copies more than it needs to; otherwise it could keep what is not in this log.
  */
 function followEpoch(epochs: EpochCache, epoch: number, endOffset: number, baseOffset: number): void {
-  if (epochs.epochForOffset(baseOffset) === epoch) return
   epochs.truncateFromEndInMemory(endOffset)
-  if (epochs.epochForOffset(baseOffset) !== epoch) epochs.assignInMemory(epoch, baseOffset)
+  if (epochs.epochForOffset(baseOffset) !== epoch) epochs.assignInMemory(epoch, endOffset)
 }
 
 /** A segment below the recovery point that is empty, though another follows, has lost what it held. */
@@ -297,17 +321,22 @@ function dropAll(context: LoadContext, segments: SegmentList, nextOffset: number
   context.snapshots.removeAll()
 }
 
+/** In gaps as `followEpoch`. */
 function rebuildEpochs(context: LoadContext, segments: SegmentList): void {
-  context.logger.warn(`leader-epoch-checkpoint of ${context.directory} is damaged; it is made anew from the log`)
+  const { epochs, directory, logger } = context
+  logger.warn(`leader-epoch-checkpoint of ${directory} is damaged or out of date; it is made anew from the log`)
+  epochs.restoreInMemory([])
+  let endOffset = segments.first.baseOffset
   for (const segment of segments.all) {
     const blocks = new BlockReader(segment.file, 0, segment.sizeBytes)
     while (blocks.next()) {
-      const { partitionLeaderEpoch, baseOffset } = blocks.batch
-      if (partitionLeaderEpoch >= 0) context.epochs.assignInMemory(partitionLeaderEpoch, baseOffset)
+      const { partitionLeaderEpoch, nextOffset } = blocks.batch
+      if (partitionLeaderEpoch >= 0) epochs.assignInMemory(partitionLeaderEpoch, endOffset)
+      endOffset = nextOffset
     }
     if (segment !== segments.active) segment.release()
   }
-  context.epochs.save()
+  epochs.save()
 }
 
 type ProducerContext = Pick<LoadContext, 'producers' | 'snapshots' | 'nowMs' | 'producerIdExpirationMs'>

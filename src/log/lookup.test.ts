@@ -120,6 +120,66 @@ describe('leader epochs (KIP-101)', () => {
     environment.disk.replaceFile(`${log.directory}/leader-epoch-checkpoint`, Buffer.from('0\n2\n1 0\n'))
     expect(openLog(environment, {}, { cleanShutdown: true }).epochs).toEqual(log.epochs)
   })
+
+  // Epoch 1 began at 3, with what compaction took: a follower that has more of epoch 0 may keep nothing that is not here.
+  describe('of a log with gaps never end later than they did', () => {
+    it.each([2, 5])(
+      'where a segment of it is empty, and what is before offset %i is on stable storage',
+      async (recoveryPoint) => {
+        const { environment, log, path } = await compacted({ segmentBytes: 100, indexIntervalBytes: 0 })
+        await log.close()
+        for (const suffix of ['log', 'index', 'timeindex'])
+          environment.disk.replaceFile(`${log.directory}/00000000000000000005.${suffix}`, Buffer.alloc(0))
+        environment.disk.replaceFile(path, Buffer.from(EARLY))
+        const again = openLog(environment, COMPACTED, { recoveryPoint })
+        expect(again.segmentCount).toBe(4)
+        expect(again.endOffsetForEpoch(0)).toEqual({ leaderEpoch: 0, offset: 2 })
+      },
+    )
+
+    const COMPACTED = { cleanupCompact: true, cleanupDelete: false }
+    const FOLLOW = { origin: 'replication', leaderEpoch: 9 } as const
+    const EARLY = '0\n1\n0 0\n'
+
+    async function compacted(change: object) {
+      const environment = testEnvironment()
+      const log = openLog(environment, { ...COMPACTED, ...change })
+      await log.append([batchOf(['a', 'b'], { partitionLeaderEpoch: 0 })], FOLLOW)
+      await log.append([batchOf(['f'], { baseOffset: 7, partitionLeaderEpoch: 1 })], FOLLOW)
+      await log.append([batchOf(['g'], { baseOffset: 8, partitionLeaderEpoch: 2 })], FOLLOW)
+      return { environment, log, path: `${log.directory}/leader-epoch-checkpoint` }
+    }
+
+    it.each([
+      ['is damaged', 'x', true],
+      ['is damaged, after a crash', 'x', false],
+      ['is out of date, after a crash', EARLY, false],
+    ])('where the file %s', async (_, content, cleanShutdown) => {
+      const { environment, log, path } = await compacted({})
+      await log.close()
+      environment.disk.replaceFile(path, Buffer.from(content))
+      const again = openLog(environment, COMPACTED, { cleanShutdown })
+      expect(again.epochs).toEqual([
+        { epoch: 0, startOffset: 0 },
+        { epoch: 1, startOffset: 2 },
+        { epoch: 2, startOffset: 8 },
+      ])
+      expect(again.endOffsetForEpoch(0)).toEqual({ leaderEpoch: 0, offset: 2 })
+    })
+
+    it.each([7, 8])(
+      'where it is out of date, after a crash with what is before offset %i on stable storage',
+      async (recoveryPoint) => {
+        const { environment, log, path } = await compacted({ segmentBytes: 100, indexIntervalBytes: 0 })
+        expect(log.segmentCount).toBe(3)
+        await log.close()
+        environment.disk.replaceFile(path, Buffer.from(EARLY))
+        const again = openLog(environment, COMPACTED, { recoveryPoint })
+        expect(again.endOffsetForEpoch(0)).toEqual({ leaderEpoch: 0, offset: 2 })
+        expect(again.endOffsetForEpoch(1)).toEqual({ leaderEpoch: 1, offset: 8 })
+      },
+    )
+  })
 })
 
 describe('reading', () => {
