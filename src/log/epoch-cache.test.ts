@@ -37,3 +37,22 @@ test('a real truncation is in the file', () => {
   cache.truncateFromEnd(10)
   expect(reopened(disk).entries).toEqual([{ epoch: 1, startOffset: 0 }])
 })
+
+test('is there after a power failure once it is to be synced, and so is all that is written from then on', () => {
+  const disk = new MemoryDisk()
+  disk.makeDirectory('/t-0')
+  disk.syncDirectory('/t-0')
+  const cache = reopened(disk)
+  cache.assign(1, 0)
+  expect(reopened(disk.onStableStorage()).entries).toEqual([])
+  cache.sync()
+  expect(reopened(disk.onStableStorage()).entries).toEqual([{ epoch: 1, startOffset: 0 }])
+  cache.assign(2, 10)
+  expect(reopened(disk.onStableStorage()).entries).toHaveLength(2)
+  let changes = 0
+  disk.onChange = () => {
+    changes += 1
+  }
+  cache.sync()
+  expect(changes).toBe(0)
+})

@@ -1,7 +1,7 @@
 import type { Disk, DiskEntry } from '../platform/disk.ts'
 import { NO_LEADER_EPOCH } from '../protocol/records/layout.ts'
 import { parseCheckpoint, renderCheckpoint } from './checkpoint.ts'
-import { readIfThere, replaceUnsynced } from './files.ts'
+import { readIfThere, replaceSynced, replaceUnsynced } from './files.ts'
 import type { OffsetAndEpoch } from './types.ts'
 
 export interface EpochEntry {
@@ -20,7 +20,9 @@ export class EpochCache {
   #entries: EpochEntry[] = []
   readonly #disk: Disk
   #path: string
-  readonly #replace: typeof replaceUnsynced
+  #replace: typeof replaceUnsynced
+  /** Whether this process has had the file synced. */
+  #isSynced = false
   /** What the file holds, as far as this process read or wrote it. */
   #saved: readonly EpochEntry[] | undefined
 
@@ -70,6 +72,19 @@ export class EpochCache {
     if (!this.#put({ epoch, startOffset })) return false
     this.save()
     return true
+  }
+
+  /** From now on the file is synced when it is written: for a log from which it could not be made anew in full. */
+  syncFromNowOn(): void {
+    this.#replace = replaceSynced
+  }
+
+  /** Has what the file says on stable storage, also from now on. */
+  sync(): void {
+    this.syncFromNowOn()
+    if (this.#isSynced) return
+    this.#saved = undefined
+    this.save()
   }
 
   /** Whether the file may say something else. */
@@ -158,6 +173,7 @@ export class EpochCache {
     const lines = this.#entries.map((entry) => `${entry.epoch} ${entry.startOffset}`)
     this.#replace(this.#disk, this.#path, renderCheckpoint(lines))
     this.#saved = this.#entries
+    this.#isSynced = this.#replace === replaceSynced
   }
 }
 

@@ -4,7 +4,7 @@ import type { BatchView } from '../protocol/records/batch.ts'
 import { NO_LEADER_EPOCH } from '../protocol/records/layout.ts'
 import { BlockReader } from './block-reader.ts'
 import { DamageError } from './damage-error.ts'
-import type { EpochCache } from './epoch-cache.ts'
+import type { EpochCache, EpochEntry } from './epoch-cache.ts'
 import {
   CLEANED_SUFFIX,
   DELETED_SUFFIX,
@@ -55,7 +55,9 @@ export function loadLog(context: LoadContext): LoadedLog {
   const { directory, disk } = context
   const entries = finishInterruptedSwaps(context, context.entries ?? disk.list(directory))
   context.snapshots.load(entries)
+  if (context.isCompacted) context.epochs.syncFromNowOn()
   const epochsAreSound = context.epochs.loadAmong(entries)
+  const savedEpochs = context.epochs.entries
   const segments = openSegments(context, entries)
   const recovered = context.cleanShutdown ? undefined : recoverTail(context, segments)
   let nextOffset = segments.count === 0 ? -1 : segments.active.readNextOffset()
@@ -67,7 +69,7 @@ export function loadLog(context: LoadContext): LoadedLog {
     nextOffset = context.logStartOffset
   }
   const logStartOffset = Math.max(context.logStartOffset, segments.first.baseOffset)
-  if (!epochsAreSound || recovered?.isMissingEpochs) rebuildEpochs(context, segments)
+  if (!epochsAreSound || recovered?.isMissingEpochs) rebuildEpochs(context, segments, savedEpochs)
   context.epochs.truncateFromEndInMemory(nextOffset)
   context.epochs.truncateFromStart(context.logStartOffset)
   context.snapshots.removeAbove(nextOffset)
@@ -267,9 +269,8 @@ function recoverSegment(
       const what = `epoch ${partitionLeaderEpoch} after epoch ${lastEpoch}`
       throw new DamageError(segment.path, positionBytes, what)
     }
-    const isKnown = partitionLeaderEpoch < 0 || epochs.epochForOffset(baseOffset) === partitionLeaderEpoch
-    isSaved ??= isKnown
-    if (!isKnown) followEpoch(epochs, partitionLeaderEpoch, endOffset, baseOffset)
+    const wasKnown = followEpoch(epochs, batch, endOffset)
+    isSaved ??= wasKnown
     lastEpoch = Math.max(lastEpoch, partitionLeaderEpoch)
     endOffset = nextOffset = batch.nextOffset
     replay(producers, segment, batch, true)
@@ -283,10 +284,14 @@ function recoverSegment(
  * take its log for its leader's. What is in the log counts. Between `endOffset`, where the batch before this one ends, and this
  * one, compaction may have left a gap, and an epoch that was not saved may have begun anywhere in it: it is taken to have begun
  * before all of it. A follower then copies more than it needs to; otherwise it could keep what is not in this log.
+ * Answers whether they said the same before.
  */
-function followEpoch(epochs: EpochCache, epoch: number, endOffset: number, baseOffset: number): void {
+function followEpoch(epochs: EpochCache, batch: BatchView, endOffset: number): boolean {
+  const { partitionLeaderEpoch: epoch, baseOffset } = batch
+  if (epoch < 0 || epochs.epochForOffset(baseOffset) === epoch) return true
   epochs.truncateFromEndInMemory(endOffset)
   if (epochs.epochForOffset(baseOffset) !== epoch) epochs.assignInMemory(epoch, endOffset)
+  return false
 }
 
 /** A segment below the recovery point that is empty, though another follows, has lost what it held. */
@@ -321,18 +326,17 @@ function dropAll(context: LoadContext, segments: SegmentList, nextOffset: number
   context.snapshots.removeAll()
 }
 
-/** In gaps as `followEpoch`. */
-function rebuildEpochs(context: LoadContext, segments: SegmentList): void {
+/** From `saved`, those that were in the file, none where it is damaged, and from all of the log. */
+function rebuildEpochs(context: LoadContext, segments: SegmentList, saved: readonly EpochEntry[]): void {
   const { epochs, directory, logger } = context
   logger.warn(`leader-epoch-checkpoint of ${directory} is damaged or out of date; it is made anew from the log`)
-  epochs.restoreInMemory([])
+  epochs.restoreInMemory(saved)
   let endOffset = segments.first.baseOffset
   for (const segment of segments.all) {
     const blocks = new BlockReader(segment.file, 0, segment.sizeBytes)
     while (blocks.next()) {
-      const { partitionLeaderEpoch, nextOffset } = blocks.batch
-      if (partitionLeaderEpoch >= 0) epochs.assignInMemory(partitionLeaderEpoch, endOffset)
-      endOffset = nextOffset
+      followEpoch(epochs, blocks.batch, endOffset)
+      endOffset = blocks.batch.nextOffset
     }
     if (segment !== segments.active) segment.release()
   }

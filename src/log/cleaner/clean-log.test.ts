@@ -33,7 +33,8 @@ async function filled(config: Partial<LogConfig> = {}, overrides: Partial<TestEn
     log.updateConfig(settings)
     log.advanceHighWatermark(log.logEndOffset)
   }
-  const append = (records: readonly Entry[], options?: BatchOptions) => appendBatch(entries(records, options), CLIENT)
+  const append = (records: readonly Entry[], options?: BatchOptions, leaderEpoch: number = CLIENT.leaderEpoch) =>
+    appendBatch(entries(records, options), { ...CLIENT, leaderEpoch })
   const mark = (type: 'commit' | 'abort', producerId: number) => appendBatch(marker(type, producerId, 0), COORDINATOR)
   return { environment, log, append, mark }
 }
@@ -321,6 +322,19 @@ describe('how much', () => {
     await append([['a', '2']])
     expect(log.cleanableRange(99).firstDirtyOffset).toBe(0)
   })
+})
+
+test('where epochs began is known after a power failure, also if what they began with is gone (KIP-101)', async () => {
+  const { log, append, environment } = await filled({ cleanupCompact: false, cleanupDelete: true })
+  for (const [index, leaderEpoch] of [0, 1, 2, 3].entries()) {
+    await append([['a', String(index)]], undefined, leaderEpoch)
+  }
+  log.updateConfig({ ...log.config, ...COMPACT })
+  const { epochs } = log
+  await clean(log)
+  expect((await keysAndOffsets(log)).map(([offset]) => offset)).toEqual([2, 3])
+  const disk = environment.disk.onStableStorage()
+  expect(openLog({ ...environment, disk }, COMPACT).epochs.slice(0, 3)).toEqual(epochs.slice(0, 3))
 })
 
 describe('what happens meanwhile', () => {

@@ -145,6 +145,8 @@ class LogCleaning {
       cleaned.finish()
       cleaned.modifiedMs = group[group.length - 1]!.modifiedMs
       await cleaned.sync()
+      // Where they began may not be in the log any more after this.
+      state.epochs.sync()
       this.#pace.check()
     } catch (error) {
       this.#discard(cleaned)
