@@ -177,9 +177,7 @@ export class Controller {
     activated.then(
       () => {
         if (this.#leaderEpoch !== epoch) return
-        this.#head = new MetadataImage()
-        this.#isHeadAhead = true
-        this.#resetHead()
+        this.#beginAtImage()
         this.#startSessions()
         this.#startElections()
         this.#startNoOps()
@@ -204,9 +202,10 @@ export class Controller {
     const timeoutMs = config.get('broker.session.timeout.ms')
     const sessions = new BrokerSessions(timeoutMs, this.image.offset)
     const nowMs = platform.time.monotonicMs()
-    const goneMs = nowMs - Math.max(0, timeoutMs - this.#graceMs)
     for (const { id, epoch, fenced } of this.#head!.brokers.values()) {
-      if (!fenced) sessions.heard(id, epoch, this.quorum.isRefusedBy(id) ? goneMs : nowMs)
+      if (fenced) continue
+      sessions.heard(id, epoch, nowMs)
+      if (this.quorum.isRefusedBy(id)) sessions.shorten(id, nowMs, this.#graceMs)
     }
     this.#sessions = sessions
     const periodMs = Math.max(1, timeoutMs / SESSION_CHECKS)
@@ -435,13 +434,18 @@ export class Controller {
   /** What failed has been answered; later operations start from the committed state. */
   #resetHead(): void {
     if (this.#head === undefined) return
-    this.#lastAppend = Promise.resolve()
     // On a full disk no-op records fail one after the other.
-    if (!this.#isHeadAhead) return
-    this.#head = new MetadataImage()
-    for (const record of snapshotRecords(this.image)) this.#head.replay(record)
-    this.#head.takeDelta()
+    if (this.#isHeadAhead) this.#beginAtImage()
+    else this.#lastAppend = Promise.resolve()
+  }
+
+  #beginAtImage(): void {
+    const head = new MetadataImage()
+    for (const record of snapshotRecords(this.image)) head.replay(record)
+    head.takeDelta()
+    this.#head = head
     this.#isHeadAhead = false
+    this.#lastAppend = Promise.resolve()
   }
 }
 

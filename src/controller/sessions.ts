@@ -70,7 +70,13 @@ export class BrokerSessions {
     const session = this.#sessions.get(brokerId)
     if (session?.connectionId !== connectionId) return
     if (session.mayEnd) this.#sessions.delete(brokerId)
-    else session.heardMs = Math.min(session.heardMs, nowMs - this.#timeoutMs + graceMs)
+    else this.shorten(brokerId, nowMs, graceMs)
+  }
+
+  /** The broker has `graceMs` left to be heard of, at most. */
+  shorten(brokerId: number, nowMs: number, graceMs: number): void {
+    const session = this.#sessions.get(brokerId)
+    if (session !== undefined) session.heardMs = Math.min(session.heardMs, nowMs - this.#timeoutMs + graceMs)
   }
 
   /** Whether the broker was heard of in this epoch, no longer ago than a session lasts. */

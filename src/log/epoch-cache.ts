@@ -1,7 +1,7 @@
 import type { Disk, DiskEntry } from '../platform/disk.ts'
 import { NO_LEADER_EPOCH } from '../protocol/records/layout.ts'
 import { parseCheckpoint, renderCheckpoint } from './checkpoint.ts'
-import { readIfThere, replaceSynced, replaceUnsynced } from './files.ts'
+import { readIfThere, replaceUnsynced } from './files.ts'
 import type { OffsetAndEpoch } from './types.ts'
 
 export interface EpochEntry {
@@ -20,17 +20,15 @@ export class EpochCache {
   #entries: EpochEntry[] = []
   readonly #disk: Disk
   #path: string
-  #replace: typeof replaceUnsynced
+  #mustSync = false
   /** Whether this process has had the file synced. */
   #isSynced = false
   /** What the file holds, as far as this process read or wrote it. */
   #saved: readonly EpochEntry[] | undefined
 
-  /** `replace` writes the file. */
-  constructor(disk: Disk, directory: string, replace = replaceUnsynced) {
+  constructor(disk: Disk, directory: string) {
     this.#disk = disk
     this.#path = `${directory}/${FILE_NAME}`
-    this.#replace = replace
   }
 
   /** Reads the file. False when there is one that makes no sense; the cache is then empty. */
@@ -76,7 +74,7 @@ export class EpochCache {
 
   /** From now on the file is synced when it is written: for a log from which it could not be made anew in full. */
   syncFromNowOn(): void {
-    this.#replace = replaceSynced
+    this.#mustSync = true
   }
 
   /** Has what the file says on stable storage, also from now on. */
@@ -170,10 +168,11 @@ export class EpochCache {
       this.#saved = this.#entries
       return
     }
-    const lines = this.#entries.map((entry) => `${entry.epoch} ${entry.startOffset}`)
-    this.#replace(this.#disk, this.#path, renderCheckpoint(lines))
+    const bytes = renderCheckpoint(this.#entries.map((entry) => `${entry.epoch} ${entry.startOffset}`))
+    if (this.#mustSync) this.#disk.replaceFile(this.#path, bytes)
+    else replaceUnsynced(this.#disk, this.#path, bytes)
     this.#saved = this.#entries
-    this.#isSynced = this.#replace === replaceSynced
+    this.#isSynced = this.#mustSync
   }
 }
 

@@ -34,17 +34,13 @@ export function leadingOffset(name: string): number | undefined {
 
 /**
  * Replaces a small file whole, so that a process that dies leaves the old or the new one. It is not synced: what is
- * written so can be made anew from the log, but for what compaction takes (`EpochCache.sync`), and a sync for each would make the creation of many partitions slow.
+ * written so can be made anew from the log, but for what compaction takes (`EpochCache.sync`), and a sync for each would
+ * make the creation of many partitions slow.
  */
 export function replaceUnsynced(disk: Disk, path: string, data: Buffer): void {
   const temporary = `${path}.tmp`
   writeWhole(disk, temporary, data)
   disk.rename(temporary, path)
-}
-
-/** Replaces a small file whole; it is on stable storage then. */
-export function replaceSynced(disk: Disk, path: string, data: Buffer): void {
-  disk.replaceFile(path, data)
 }
 
 /** Makes `data` the content of a file. */

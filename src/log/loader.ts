@@ -212,8 +212,9 @@ function recoverTail(context: LoadContext, segments: SegmentList): Recovered {
   // Compaction leaves gaps between segments, and segments with nothing in them.
   if (!context.isCompacted) checkSequence(segments, recoveryPoint)
   const unflushed = segments.from(recoveryPoint)
+  const [first] = unflushed
   let end: number | undefined
-  let before = nothingBefore(unflushed[0])
+  let before = nothingBefore(first)
   for (const segment of unflushed) {
     if (end !== undefined && segment.baseOffset > end && !context.isCompacted) {
       // The machine lost power, and a file that was written later reached the disk before the end of this one.
@@ -244,7 +245,7 @@ function recoverTail(context: LoadContext, segments: SegmentList): Recovered {
   producers.expire(context.nowMs, context.producerIdExpirationMs)
   // An epoch with which they begin may have begun before them.
   const isWhole =
-    unflushed[0] === segments.first || (!context.isCompacted && (unflushed[0]?.baseOffset ?? 0) >= recoveryPoint)
+    first === segments.first || (!context.isCompacted && first !== undefined && first.baseOffset >= recoveryPoint)
   return { isReplayed: end !== undefined, isMissingEpochs: before.isSaved === false && !isWhole }
 }
 

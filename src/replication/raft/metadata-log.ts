@@ -1,5 +1,4 @@
 import { EpochCache, type EpochEntry } from '../../log/epoch-cache.ts'
-import { replaceSynced } from '../../log/files.ts'
 import { type Disk, type DiskFile, diskErrorCode } from '../../platform/disk.ts'
 import type { Logger } from '../../platform/logger.ts'
 import { BatchView } from '../../protocol/records/batch.ts'
@@ -55,7 +54,8 @@ export class MetadataLog {
     this.#endOffset = segments.at(-1)!.baseOffset
     const { disk, directory } = options
     // Synced: whoever finds it relies on all being there that was before an epoch.
-    this.#epochs = new EpochCache(disk, directory, replaceSynced)
+    this.#epochs = new EpochCache(disk, directory)
+    this.#epochs.syncFromNowOn()
   }
 
   /** Opens or makes the log. Only after `load` is its end known. */

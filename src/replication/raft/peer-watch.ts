@@ -43,7 +43,7 @@ export class PeerWatch {
     response: RaftResponse | undefined,
     epoch: number,
     nowMs: number,
-  ) {
+  ): void {
     const place = `${host}:${port}`
     if (response !== undefined) this.#checkFit(place, response, epoch)
     // Only who leads answers these without an error.

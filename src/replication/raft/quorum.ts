@@ -34,6 +34,7 @@ const RECORD_ROOM_BYTES = 24
 const SOON_MS = 10
 /** How soon it is tried again to save what this node may not forget. */
 const SAVE_AGAIN_MS = 1000
+
 /**
  * One node's part in the metadata quorum: carries out what the core (`core/raft.ts`) decides, on disk and network, and
  * hands what is committed to the listener, in order.
